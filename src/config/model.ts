@@ -1,0 +1,115 @@
+/**
+ * The normalised configuration: what `config/schema.ts` makes of `weir.jsonc`. Plain JSON, defaults applied,
+ * durations in milliseconds, token amounts in integer micro-tokens, pages inlined, references resolved by name.
+ * It is what the bundle carries, what coordinators store, and what `compile.ts` turns into tables.
+ */
+import type { BreakerSettings } from "../policy/breaker/types.ts";
+import type { FailMode, LimitMode, LimitSpec, Priority } from "../policy/limits/types.ts";
+
+export interface LimitConfig {
+  /** The name in the config file, unique within its scope. */
+  readonly name: string;
+  /** Unique within a tenant: `name` for tenant limits, `route:<routeId>:<name>` for route limits. */
+  readonly id: string;
+  readonly spec: LimitSpec;
+  /** One partition for the whole tenant, or one for each (hashed) principal. */
+  readonly partition: "tenant" | "principal";
+  readonly mode: LimitMode;
+  readonly failMode: FailMode;
+  /** Hard deadline for asking the coordinator, default 150. */
+  readonly deadlineMs: number;
+  /** For `RateLimit-Policy`: quota in tokens and window in whole seconds (>= 1). */
+  readonly quotaTokens: number;
+  readonly windowSeconds: number;
+}
+
+export interface PlanConfig {
+  readonly limits: readonly LimitConfig[];
+  /** Concurrent requests of one tenant; undefined: no cap. */
+  readonly concurrency?: number;
+  readonly priority: Priority;
+}
+
+/** A tenant with its plan already merged in (the tenant's own limits replace the plan's by name). */
+export interface TenantConfig extends PlanConfig {
+  readonly id: string;
+  readonly plan: string;
+}
+
+export interface RetrySettings {
+  /** Attempts in all, 1..3. */
+  readonly attempts: number;
+  /** Retries as a share of requests, 0..1. */
+  readonly budgetRatio: number;
+}
+
+export interface OriginConfig {
+  readonly id: string;
+  /** Absolute, no trailing slash, no credentials, query or fragment. */
+  readonly url: string;
+  /** The whole call, retries included. */
+  readonly deadlineMs: number;
+  /** Per try; the effective timeout is min(this, what is left of the deadline). */
+  readonly tryTimeoutMs: number;
+  readonly retry: RetrySettings;
+  readonly breaker: BreakerSettings;
+  /** Path fetched by the coordinator's own probes, default "/". */
+  readonly probePath: string;
+  /** Concurrent calls; undefined: no cap. */
+  readonly concurrency?: number;
+  readonly failover?: string;
+  /** The origin honours `Idempotency-Key`, so that such requests may be retried. */
+  readonly keyAware: boolean;
+}
+
+export type IdentityRule =
+  | { readonly type: "apiKey"; readonly header: string; readonly scheme?: string }
+  | { readonly type: "anonymous"; readonly plan: string };
+
+export interface CacheConfig {
+  /** "shared": one entry for all tenants; "tenant": the tenant is part of the key. */
+  readonly scope: "shared" | "tenant";
+  /** Freshness when the origin says nothing; undefined: as RFC 9111 says. */
+  readonly freshForMs?: number;
+  /** Used where the origin says nothing about it. */
+  readonly staleWhileRevalidateMs?: number;
+  readonly staleIfErrorMs?: number;
+  /** Least interval between snapshots of one URL; undefined: no snapshots. */
+  readonly snapshotIntervalMs?: number;
+}
+
+export interface DegradedConfig {
+  readonly status: number;
+  readonly retryAfterMs: number;
+  /** Media type -> template text (mustache), inlined. */
+  readonly pages: Readonly<Record<string, string>>;
+}
+
+export interface RouteConfig {
+  readonly id: string;
+  /** Upper-case; undefined: every method. */
+  readonly methods?: readonly string[];
+  /** Lower-case, exact or `*.suffix`; undefined: every host. */
+  readonly host?: string;
+  /** Literals, `:param` segments, trailing `*`. */
+  readonly path: string;
+  readonly origin: string;
+  readonly deadlineMs?: number;
+  readonly costMicro: number;
+  readonly limits: readonly LimitConfig[];
+  readonly cache?: CacheConfig;
+  readonly charge: "always" | "miss";
+  readonly degraded?: DegradedConfig;
+}
+
+export interface Config {
+  /** Grows with every applied or bundled config; newer wins at coordinators. */
+  readonly configVersion: number;
+  /** SHA-256 (hex) of the normalised config without version and hash. */
+  readonly hash: string;
+  readonly origins: readonly OriginConfig[];
+  readonly identity: readonly IdentityRule[];
+  readonly plans: Readonly<Record<string, PlanConfig>>;
+  readonly tenants: readonly TenantConfig[];
+  readonly routes: readonly RouteConfig[];
+}

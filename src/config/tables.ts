@@ -1,0 +1,47 @@
+/**
+ * Compiled tables: the shapes the hot path reads. Made once per config by `compile.ts`; read-only.
+ */
+import type { Priority } from "../policy/limits/types.ts";
+import type { Config, IdentityRule, LimitConfig, OriginConfig, RouteConfig } from "./model.ts";
+
+export interface CompiledTenant {
+  readonly id: string;
+  readonly anonymous: boolean;
+  readonly priority: Priority;
+  readonly concurrency: number | undefined;
+  /** The tenant's own limits, `off` ones left out. */
+  readonly limits: readonly LimitConfig[];
+}
+
+export interface CompiledRoute {
+  readonly config: RouteConfig;
+  readonly id: string;
+  readonly origin: CompiledOrigin;
+  readonly failover: CompiledOrigin | undefined;
+  readonly costMicro: number;
+  /** The route's own limits, `off` ones left out. */
+  readonly limits: readonly LimitConfig[];
+  readonly deadlineMs: number;
+}
+
+export interface CompiledOrigin {
+  readonly config: OriginConfig;
+  readonly id: string;
+  /** Scheme and authority, no trailing slash: `http://127.0.0.1:9100`. */
+  readonly base: string;
+  /** Path prefix of the origin's url, "" or "/prefix". */
+  readonly pathPrefix: string;
+}
+
+export interface Tables {
+  readonly config: Config;
+  readonly configVersion: number;
+  readonly identity: readonly IdentityRule[];
+  tenant(id: string): CompiledTenant | undefined;
+  /** The tenant that anonymous callers of this plan are. */
+  anonymous(plan: string): CompiledTenant | undefined;
+  /** `host` lower-case without port; `path` canonical. */
+  matchRoute(method: string, host: string, path: string): CompiledRoute | undefined;
+  origin(id: string): CompiledOrigin | undefined;
+  readonly origins: readonly CompiledOrigin[];
+}

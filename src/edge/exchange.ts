@@ -1,0 +1,74 @@
+/** One request on its way through the stages: what earlier stages found out and later stages need. */
+import type { Tables, CompiledRoute, CompiledTenant } from "../config/tables.ts";
+import type { CanonicalUrl } from "../http/canonical-url.ts";
+import type { Env } from "../platform/bindings.ts";
+
+export type Served = "origin" | "cache" | "stale" | "snapshot" | "failover" | "deferred" | "fallback";
+
+/** Who calls: set by `identify`. */
+export interface Caller {
+  readonly tenant: CompiledTenant;
+  /** Name of the tenant's coordinator object. Anonymous callers share a fixed number of them. */
+  readonly coordinatorName: string;
+  /** Hashed principal, one of a fixed number: the partition of per-principal limits. */
+  readonly principal: string;
+  /** Key id for API keys, undefined for anonymous callers. */
+  readonly keyId: string | undefined;
+}
+
+/** How `admit` decided, for headers and counters. */
+export interface AdmissionRecord {
+  readonly decidedBy: "lease" | "coordinator" | "fail-local" | "fail-open";
+  readonly decidedAtMs: number;
+}
+
+export interface Exchange {
+  readonly request: Request;
+  readonly env: Env;
+  /** Keeps work alive after the response. */
+  readonly waitUntil: (work: Promise<unknown>) => void;
+  /** The tables this request began with; a new config never changes them under way. */
+  readonly tables: Tables;
+  readonly pop: string;
+  readonly startedAtMs: number;
+
+  /** ingress */
+  method: string;
+  requestId: string;
+  url: CanonicalUrl | undefined;
+  /** Cleaned request headers, ours: stages may change them before forwarding. */
+  headers: Headers;
+  /** W3C trace context to pass on. */
+  traceparent: string;
+  /** route */
+  route: CompiledRoute | undefined;
+  /** identify */
+  caller: Caller | undefined;
+  /** admit */
+  admission: AdmissionRecord | undefined;
+  /** breaker: undefined until decided */
+  breaker: BreakerPassage | undefined;
+  /** what the origin said or how it failed, for `degrade` */
+  failure: OriginFailure | undefined;
+  /** for `respond` and `record` */
+  served: Served | undefined;
+  cacheStatus: string | undefined;
+  proxyError: string | undefined;
+  refusal: string | undefined;
+}
+
+/** What the breaker said to this request. */
+export type BreakerPassage =
+  | { readonly kind: "go"; readonly mayRetry: boolean }
+  | { readonly kind: "probe"; readonly leaseId: string; readonly epoch: number }
+  | { readonly kind: "refused"; readonly retryAfterMs: number; readonly state: string };
+
+/** Why the origin could not answer; `response` is its own 5xx answer when there was one. */
+export interface OriginFailure {
+  readonly reason: "breaker-open" | "network" | "timeout" | "status" | "body" | "internal" | "bulkhead";
+  readonly retryAfterMs: number | undefined;
+  readonly response: Response | undefined;
+}
+
+/** A stage answers (a Response with headers of our own, which may still be changed) or passes on. */
+export type StageAnswer = Response | undefined | Promise<Response | undefined>;

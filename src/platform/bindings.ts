@@ -1,0 +1,33 @@
+/** The Worker's bindings, as `wrangler.toml` and `local/` provide them. */
+import type { MetricsProtocol } from "../protocol/metrics.ts";
+import type { OriginProtocol } from "../protocol/origin.ts";
+import type { TenantProtocol } from "../protocol/tenant.ts";
+
+/** One coordinator kind per Durable Object namespace, with the methods edges may call on it. */
+export interface CoordinatorProtocols {
+  TENANT: TenantProtocol;
+  ORIGIN: OriginProtocol;
+  METRICS: MetricsProtocol;
+}
+export type CoordinatorKind = keyof CoordinatorProtocols;
+
+/** What stands between edge and objects where a WAN is simulated (`npm start -- --wan`). */
+export interface CoordinatorGateway {
+  call(kind: CoordinatorKind, objectName: string, method: string, argument: unknown): Promise<unknown>;
+}
+
+export interface Env {
+  readonly TENANT: DurableObjectNamespace;
+  readonly ORIGIN: DurableObjectNamespace;
+  readonly METRICS: DurableObjectNamespace;
+  /** Local only. */
+  readonly WAN?: CoordinatorGateway;
+  /** Secret: MAC of API keys, at least 32 characters. */
+  readonly WEIR_KEY_SECRET?: string;
+  /** Secret: bearer token of the admin API, at least 32 characters. */
+  readonly WEIR_ADMIN_TOKEN?: string;
+  /** Overrides the PoP's name; otherwise `request.cf.colo`. */
+  readonly WEIR_POP?: string;
+  /** "1": answers carry `Server-Timing`. */
+  readonly WEIR_SERVER_TIMING?: string;
+}

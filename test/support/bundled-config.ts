@@ -1,0 +1,13 @@
+import type { Config } from "../../src/config/model.ts";
+
+/** A minimal normalised config for tests inside workerd. */
+const config: Config = {
+  configVersion: 1,
+  hash: "test",
+  origins: [],
+  identity: [],
+  plans: {},
+  tenants: [],
+  routes: [],
+};
+export default config;
