@@ -42,6 +42,8 @@ export interface Tables {
   anonymous(plan: string): CompiledTenant | undefined;
   /** `host` lower-case without port; `path` canonical. */
   matchRoute(method: string, host: string, path: string): CompiledRoute | undefined;
+  /** Methods of the routes that match this place, for `Allow`; empty when none does. */
+  allowedMethods(host: string, path: string): readonly string[];
   origin(id: string): CompiledOrigin | undefined;
   readonly origins: readonly CompiledOrigin[];
 }

@@ -1,6 +1,9 @@
 /** One request on its way through the stages: what earlier stages found out and later stages need. */
 import type { Tables, CompiledRoute, CompiledTenant } from "../config/tables.ts";
+import type { LimitConfig } from "../config/model.ts";
 import type { CanonicalUrl } from "../http/canonical-url.ts";
+import type { Refusal } from "../http/problem.ts";
+import type { ProxyError } from "../http/structured.ts";
 import type { Env } from "../platform/bindings.ts";
 
 export type Served = "origin" | "cache" | "stale" | "snapshot" | "failover" | "deferred" | "fallback";
@@ -38,8 +41,8 @@ export interface Exchange {
   url: CanonicalUrl | undefined;
   /** Cleaned request headers, ours: stages may change them before forwarding. */
   headers: Headers;
-  /** W3C trace context to pass on. */
-  traceparent: string;
+  /** As the platform says, "" when it says nothing. */
+  clientIp: string;
   /** route */
   route: CompiledRoute | undefined;
   /** identify */
@@ -53,8 +56,14 @@ export interface Exchange {
   /** for `respond` and `record` */
   served: Served | undefined;
   cacheStatus: string | undefined;
-  proxyError: string | undefined;
-  refusal: string | undefined;
+  proxyError: ProxyError | undefined;
+  refusal: Refusal | undefined;
+  retryAfterMs: number | undefined;
+  violated: readonly LimitConfig[];
+  /** Counted in the tenant's concurrency until the answer is complete. */
+  holdsSlot: boolean;
+  /** The request came with `Weir-Attempt`: another layer retries, so this one does not. */
+  inboundAttempt: boolean;
 }
 
 /** What the breaker said to this request. */

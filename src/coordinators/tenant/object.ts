@@ -1,4 +1,174 @@
+/**
+ * The coordinator of one tenant: the only place its tokens come from. It serves leases, its own status, and the
+ * tenant's record (API keys), whose changes ride on every lease reply. Nothing else runs here.
+ */
 import { DurableObject } from "cloudflare:workers";
 import type { Env } from "../../platform/bindings.ts";
+import { decideLease } from "../../policy/limits/lease-book.ts";
+import { advance, capacityMicro, isUntouched } from "../../policy/limits/partition.ts";
+import { MICRO_TOKENS_PER_TOKEN } from "../../policy/limits/types.ts";
+import type { KeyRecord, LeaseReply, LeaseRequest, PartitionStatus, TenantProtocol } from "../../protocol/tenant.ts";
+import { takeTurn, type Turn } from "../turn.ts";
+import { checkLeaseRequest } from "./lease-request.ts";
+import { type Lessee, type TenantState, TenantStorage } from "./storage.ts";
 
-export class Tenant extends DurableObject<Env> {}
+/** Lessees whose last reply is kept; those unheard for LESSEE_FORGOTTEN_MS make room. */
+export const MAX_LESSEES = 2_000;
+const LESSEE_FORGOTTEN_MS = 60_000;
+export const MAX_KEYS = 1_000;
+/** How long after the last call the object cleans up. */
+const CLEANUP_AFTER_MS = 60_000;
+
+export class Tenant extends DurableObject<Env> implements TenantProtocol {
+  readonly #storage: TenantStorage;
+  #state: TenantState;
+  #alarmSet = false;
+
+  constructor(state: DurableObjectState, env: Env) {
+    super(state, env);
+    this.#storage = new TenantStorage(state.storage);
+    this.#state = this.#storage.load(Date.now());
+  }
+
+  async lease(request: LeaseRequest): Promise<LeaseReply> {
+    checkLeaseRequest(request);
+    const reply = this.#turn(() => this.#decide(request, Date.now()));
+    if (!this.#alarmSet) await this.#setAlarm();
+    return reply;
+  }
+
+  async status(): Promise<{ readonly partitions: readonly PartitionStatus[] }> {
+    const nowMs = Date.now();
+    const partitions = [...this.#state.partitions].map(([name, partition]): PartitionStatus => {
+      advance(partition, nowMs);
+      return {
+        partition: name,
+        kind: partition.spec.kind,
+        capacityTokens: capacityMicro(partition.spec) / MICRO_TOKENS_PER_TOKEN,
+        freeTokens: Math.floor(partition.freeMicro / MICRO_TOKENS_PER_TOKEN),
+        outstandingTokens: Math.ceil(partition.outstandingMicro / MICRO_TOKENS_PER_TOKEN),
+        activeLessees: partition.leases.size,
+      };
+    });
+    return { partitions };
+  }
+
+  async createKey(request: { readonly v: 1; readonly keyId: string; readonly label: string }): Promise<KeyRecord> {
+    const keys = this.#storage.keys();
+    if (keys.length >= MAX_KEYS) throw new RangeError(`a tenant may have at most ${MAX_KEYS} keys, revoked ones included`);
+    const key: KeyRecord = { ...request, createdAtMs: Date.now(), revokedAtMs: undefined };
+    return this.#turn(() => ({
+      reply: { keyId: key.keyId, label: key.label, createdAtMs: key.createdAtMs, revokedAtMs: undefined },
+      persist: () => {
+        this.#storage.insertKey(key);
+      },
+    }));
+  }
+
+  async listKeys(): Promise<{ readonly keys: readonly KeyRecord[] }> {
+    return { keys: this.#storage.keys() };
+  }
+
+  async revokeKey(request: { readonly v: 1; readonly keyId: string }): Promise<KeyRecord | undefined> {
+    const nowMs = Date.now();
+    const key = this.#storage.keys().find((candidate) => candidate.keyId === request.keyId);
+    if (key === undefined || key.revokedAtMs !== undefined) return key;
+    this.#turn(() => {
+      this.#state.recordVersion++;
+      this.#state.revokedKeyIds.push(key.keyId);
+      return {
+        reply: undefined,
+        persist: () => {
+          this.#storage.revokeKey(key.keyId, nowMs, this.#state.recordVersion);
+        },
+      };
+    });
+    return { ...key, revokedAtMs: nowMs };
+  }
+
+  /** Rows that say nothing any more go: full partitions with nothing leased, lessees long unheard. */
+  override async alarm(): Promise<void> {
+    this.#alarmSet = false;
+    const nowMs = Date.now();
+    this.#turn(() => {
+      const { partitions, lessees } = this.#state;
+      const full = [...partitions].filter(([, partition]) => {
+        advance(partition, nowMs);
+        return isUntouched(partition);
+      });
+      const silent = [...lessees].filter(([, lessee]) => nowMs - lessee.heardAtMs > LESSEE_FORGOTTEN_MS);
+      for (const [name] of full) partitions.delete(name);
+      for (const [lesseeId] of silent) lessees.delete(lesseeId);
+      return {
+        reply: undefined,
+        persist: () => {
+          for (const [name] of full) this.#storage.deletePartition(name);
+          for (const [lesseeId] of silent) this.#storage.deleteLessee(lesseeId);
+        },
+      };
+    });
+    if (this.#state.partitions.size > 0 || this.#state.lessees.size > 0) await this.#setAlarm();
+  }
+
+  #decide(request: LeaseRequest, nowMs: number): Turn<LeaseReply> {
+    const { partitions, lessees } = this.#state;
+    const last = lessees.get(request.lesseeId);
+    if (last !== undefined && request.seq <= last.seq) {
+      const reply: LeaseReply = request.seq === last.seq ? last.reply : { kind: "stale", seq: request.seq };
+      return { reply, persist: undefined };
+    }
+    const forgotten = last === undefined ? this.#forgetLessees(nowMs) : [];
+    const before = new Set(partitions.keys());
+    const decision = decideLease(partitions, request, nowMs);
+    if (decision === undefined) throw new RangeError("too many partitions of this tenant are in use");
+    const reply: LeaseReply = {
+      kind: "granted",
+      seq: request.seq,
+      ...decision,
+      record:
+        request.recordVersion === this.#state.recordVersion
+          ? undefined
+          : { version: this.#state.recordVersion, revokedKeyIds: this.#state.revokedKeyIds },
+    };
+    const lessee: Lessee = { seq: request.seq, reply, heardAtMs: nowMs };
+    lessees.set(request.lesseeId, lessee);
+    return {
+      reply,
+      persist: () => {
+        for (const name of before) if (!partitions.has(name)) this.#storage.deletePartition(name);
+        for (const { partition: name } of request.items) {
+          const partition = partitions.get(name);
+          if (partition !== undefined) this.#storage.savePartition(name, partition);
+        }
+        for (const lesseeId of forgotten) this.#storage.deleteLessee(lesseeId);
+        this.#storage.saveLessee(request.lesseeId, lessee, partitions);
+      },
+    };
+  }
+
+  #forgetLessees(nowMs: number): string[] {
+    const { lessees } = this.#state;
+    if (lessees.size < MAX_LESSEES) return [];
+    const forgotten = [...lessees]
+      .filter(([, lessee]) => nowMs - lessee.heardAtMs > LESSEE_FORGOTTEN_MS)
+      .map(([lesseeId]) => lesseeId);
+    if (forgotten.length === 0) throw new RangeError("too many lessees of this tenant are active");
+    for (const lesseeId of forgotten) lessees.delete(lesseeId);
+    return forgotten;
+  }
+
+  #turn<Reply>(decide: () => Turn<Reply>): Reply {
+    return takeTurn(
+      this.ctx.storage,
+      () => {
+        this.#state = this.#storage.load(Date.now());
+      },
+      decide,
+    );
+  }
+
+  async #setAlarm(): Promise<void> {
+    this.#alarmSet = true;
+    await this.ctx.storage.setAlarm(Date.now() + CLEANUP_AFTER_MS);
+  }
+}

@@ -36,3 +36,70 @@ export type LimitMode = "enforce" | "shadow" | "off";
 export type FailMode = "local" | "open" | "closed";
 
 export type Priority = "low" | "normal" | "high";
+
+export interface LeaseItem {
+  readonly partition: string;
+  readonly spec: LimitSpec;
+  /** Unspent of the last lease, after `returnMicro` was taken off. */
+  readonly heldMicro: number;
+  /** Given back: free again at once. */
+  readonly returnMicro: number;
+  readonly demandMicroPerSecond: number;
+  /** Tokens to lease beyond what waits. */
+  readonly wantMicro: number;
+}
+
+/** Requests that wait for this reply and are charged alike: all of these items or none. */
+export interface WaitingGroup {
+  readonly count: number;
+  readonly costMicro: number;
+  /** Indexes into `items`. */
+  readonly enforced: readonly number[];
+  readonly shadow: readonly number[];
+}
+
+/** One call of a lessee: everything it needs of this tenant, at once. */
+export interface LeaseCall {
+  readonly lesseeId: string;
+  /** Grows by one with each new call of this lessee; the same number is answered with the same reply. */
+  readonly seq: number;
+  readonly configVersion: number;
+  readonly items: readonly LeaseItem[];
+  readonly waiting: readonly WaitingGroup[];
+}
+
+export interface LeaseGrant {
+  readonly epoch: number;
+  readonly grantedMicro: number;
+  /** What the lessee held is no longer counted: it must not be spent. */
+  readonly heldVoid: boolean;
+  /** From the moment the request was sent. */
+  readonly ttlMs: number;
+  /** Do not ask again before, refuse locally when dry; 0: ask whenever. */
+  readonly askAgainMs: number;
+  /** Hold nothing: ask for each request (a low rate for this many lessees). */
+  readonly direct: boolean;
+  readonly freeMicro: number;
+  /** Until the bucket would be full, or until the quota's period ends. */
+  readonly resetMs: number;
+  readonly activeLessees: number;
+}
+
+export interface WaitingResult {
+  /** The first so many of the group are admitted and paid for. */
+  readonly admitted: number;
+  /** For each of the group's `shadow` items: how many of the admitted it would have refused. */
+  readonly shadowRefused: readonly number[];
+  /** For the others: which items were short, and when to come back. */
+  readonly violated: readonly number[];
+  readonly retryAfterMs: number;
+}
+
+/** What the coordinator decided on one call. */
+export interface LeaseDecision {
+  readonly decidedAtMs: number;
+  /** One for each item. */
+  readonly grants: readonly LeaseGrant[];
+  /** One for each waiting group. */
+  readonly waiting: readonly WaitingResult[];
+}

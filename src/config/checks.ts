@@ -1,0 +1,211 @@
+/** What depends on more than one place of the config file. Every problem is returned; none stops the search. */
+import ipaddr from "ipaddr.js";
+import mustache from "mustache";
+import { BOUNDS, type ConfigFile, type LimitFile } from "./schema.ts";
+import { isExact, parseRate } from "./units.ts";
+
+export type Path = readonly (string | number)[];
+
+export interface Finding {
+  readonly path: Path;
+  readonly message: string;
+}
+
+/** Variables a page may use. */
+export const PAGE_VARIABLES = ["retryAfterSeconds", "requestId", "status", "title", "routeId", "originId"] as const;
+
+export function checkConfig(file: ConfigFile, pages: ReadonlyMap<string, string | undefined>): Finding[] {
+  const findings: Finding[] = [];
+  const found = (path: Path, message: string): void => {
+    findings.push({ path, message });
+  };
+  checkCounts(file, found);
+  checkReferences(file, found);
+  checkFailoverCycles(file, found);
+  for (const [id, origin] of Object.entries(file.origins)) checkOriginUrl(["origins", id, "url"], origin.url, found);
+  for (const { path, limit } of allLimits(file)) checkLimit(path, limit, found);
+  checkCosts(file, found);
+  checkRouteIds(file, found);
+  checkPages(file, pages, found);
+  return findings;
+}
+
+type Found = (path: Path, message: string) => void;
+
+function checkCounts(file: ConfigFile, found: Found): void {
+  const atMost = (path: Path, count: number, max: number): void => {
+    if (count > max) found(path, `has ${count} entries; at most ${max} are allowed`);
+  };
+  atMost(["tenants"], Object.keys(file.tenants ?? {}).length, BOUNDS.tenants);
+  atMost(["plans"], Object.keys(file.plans).length, BOUNDS.plans);
+  atMost(["origins"], Object.keys(file.origins).length, BOUNDS.origins);
+  for (const [id, plan] of Object.entries(file.plans)) {
+    atMost(["plans", id, "limits"], Object.keys(plan.limits ?? {}).length, BOUNDS.limitsPerScope);
+  }
+  for (const [index, route] of file.routes.entries()) {
+    atMost(["routes", index, "limits"], Object.keys(route.limits ?? {}).length, BOUNDS.limitsPerScope);
+  }
+}
+
+function checkReferences(file: ConfigFile, found: Found): void {
+  const refer = (path: Path, kind: string, value: string, known: Readonly<Record<string, unknown>>): void => {
+    if (!Object.hasOwn(known, value)) found(path, `unknown ${kind} "${value}"${suggest(value, Object.keys(known))}`);
+  };
+  for (const [id, tenant] of Object.entries(file.tenants ?? {})) {
+    refer(["tenants", id, "plan"], "plan", tenant.plan, file.plans);
+  }
+  for (const [index, rule] of file.identity.entries()) {
+    if (rule.type === "anonymous") refer(["identity", index, "plan"], "plan", rule.plan, file.plans);
+  }
+  for (const [index, route] of file.routes.entries()) {
+    refer(["routes", index, "origin"], "origin", route.origin, file.origins);
+  }
+  for (const [id, origin] of Object.entries(file.origins)) {
+    if (origin.failover !== undefined) refer(["origins", id, "failover"], "origin", origin.failover, file.origins);
+  }
+}
+
+function checkFailoverCycles(file: ConfigFile, found: Found): void {
+  for (const id of Object.keys(file.origins)) {
+    const seen = [id];
+    for (let next = file.origins[id]?.failover; next !== undefined; next = file.origins[next]?.failover) {
+      if (next === id) {
+        found(["origins", id, "failover"], `goes round in a circle: ${[...seen, id].join(" -> ")}`);
+        break;
+      }
+      if (seen.includes(next)) break;
+      seen.push(next);
+    }
+  }
+}
+
+function checkOriginUrl(path: Path, text: string, found: Found): void {
+  let url: URL;
+  try {
+    url = new URL(text);
+  } catch {
+    found(path, `"${text}" is no URL; valid is for example "https://shop.example"`);
+    return;
+  }
+  if (url.protocol !== "https:" && url.protocol !== "http:") found(path, `must be http or https, not ${url.protocol}`);
+  if (url.username !== "" || url.password !== "") found(path, "must not carry credentials");
+  if (url.search !== "" || url.hash !== "") found(path, "must have no query and no fragment");
+  const host = url.hostname.replace(/^\[|\]$/g, "");
+  if (ipaddr.isValid(host) && ipaddr.process(host).range() === "linkLocal") {
+    found(path, `${host} is a link-local address (metadata services live there)`);
+  }
+}
+
+function checkLimit(path: Path, limit: LimitFile, found: Found): void {
+  if (limit.rate !== undefined) {
+    const rate = parseRate(limit.rate);
+    if (rate === undefined) found([...path, "rate"], "must be above zero");
+    else if (!isExact(rate, limit.burst ?? 1)) {
+      found([...path, "burst"], "is too large for a rate of this precision: use fewer decimals or a smaller burst");
+    }
+  }
+  if (limit.timeZone !== undefined) {
+    try {
+      new Intl.DateTimeFormat("en", { timeZone: limit.timeZone });
+    } catch {
+      found([...path, "timeZone"], `unknown time zone "${limit.timeZone}"; valid is for example "Europe/Berlin"`);
+    }
+  }
+}
+
+function* allLimits(file: ConfigFile): Generator<{ readonly path: Path; readonly limit: LimitFile }> {
+  const of = function* (path: Path, limits: Readonly<Record<string, LimitFile>> | undefined) {
+    for (const [id, limit] of Object.entries(limits ?? {})) yield { path: [...path, "limits", id], limit };
+  };
+  for (const [id, plan] of Object.entries(file.plans)) yield* of(["plans", id], plan.limits);
+  for (const [id, tenant] of Object.entries(file.tenants ?? {})) yield* of(["tenants", id], tenant.limits);
+  for (const [index, route] of file.routes.entries()) yield* of(["routes", index], route.limits);
+}
+
+/** A cost no bucket can ever hold would refuse every request. */
+function checkCosts(file: ConfigFile, found: Found): void {
+  for (const [index, route] of file.routes.entries()) {
+    const cost = route.cost ?? 1;
+    for (const { path, limit } of allLimits(file)) {
+      if (path[0] === "routes" && path[1] !== index) continue;
+      if ((limit.mode ?? "enforce") !== "enforce") continue;
+      const capacity = capacityTokens(limit);
+      if (capacity !== undefined && cost > capacity) {
+        found(["routes", index, "cost"], `${cost} is more than ${path.join(".")} can ever hold (${capacity})`);
+      }
+    }
+  }
+}
+
+function capacityTokens(limit: LimitFile): number | undefined {
+  if (limit.quota !== undefined) return limit.quota;
+  if (limit.burst !== undefined) return limit.burst;
+  const rate = parseRate(limit.rate ?? "");
+  return rate === undefined ? undefined : Math.max(1, Math.ceil(rate.tokensPerSecond));
+}
+
+function checkRouteIds(file: ConfigFile, found: Found): void {
+  const first = new Map<string, number>();
+  for (const [index, route] of file.routes.entries()) {
+    const earlier = first.get(route.id);
+    if (earlier === undefined) first.set(route.id, index);
+    else found(["routes", index, "id"], `"${route.id}" is already the id of routes.${earlier}`);
+  }
+}
+
+function checkPages(file: ConfigFile, pages: ReadonlyMap<string, string | undefined>, found: Found): void {
+  for (const [index, route] of file.routes.entries()) {
+    for (const [mediaType, pagePath] of Object.entries(route.degraded?.pages ?? {})) {
+      const path = ["routes", index, "degraded", "pages", mediaType];
+      const text = pages.get(pagePath);
+      if (text === undefined) found(path, `no file "${pagePath}" beside the config file`);
+      else if (text.length > BOUNDS.pageBytes) found(path, `"${pagePath}" is larger than ${BOUNDS.pageBytes} bytes`);
+      else checkTemplate(path, pagePath, text, found);
+    }
+  }
+}
+
+function checkTemplate(path: Path, pagePath: string, text: string, found: Found): void {
+  let tokens: TemplateToken[];
+  try {
+    tokens = mustache.parse(text);
+  } catch (error) {
+    found(path, `"${pagePath}" is no valid template: ${error instanceof Error ? error.message : String(error)}`);
+    return;
+  }
+  for (const [kind, variable] of tokens) {
+    if (kind === "text" || kind === "!") continue;
+    if (kind === "&" || kind === "{") {
+      found(path, `"${pagePath}" uses an unescaped {{{${variable}}}}; write {{${variable}}}, which is escaped`);
+    } else if (kind !== "name") {
+      found(path, `"${pagePath}" uses a section or partial ("${variable}"); only {{name}} is allowed`);
+    } else if (!(PAGE_VARIABLES as readonly string[]).includes(variable)) {
+      found(path, `"${pagePath}" uses unknown variable "${variable}"${suggest(variable, PAGE_VARIABLES)}`);
+    }
+  }
+}
+
+type TemplateToken = readonly [kind: string, value: string, ...rest: unknown[]];
+
+/** `; did you mean "x"? valid: a, b` */
+export function suggest(value: string, known: readonly string[]): string {
+  const near = known.toSorted((a, b) => distance(value, a) - distance(value, b))[0];
+  const hint = near !== undefined && distance(value, near) <= 2 ? `; did you mean "${near}"?` : ";";
+  const shown = known.slice(0, 20).join(", ");
+  return `${hint} valid: ${shown === "" ? "none is defined" : shown}${known.length > 20 ? ", …" : ""}`;
+}
+
+/** Levenshtein. */
+function distance(a: string, b: string): number {
+  let previous = Array.from({ length: b.length + 1 }, (_, index) => index);
+  for (let i = 1; i <= a.length; i++) {
+    const current = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const replaced = (previous[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      current.push(Math.min(replaced, (previous[j] ?? 0) + 1, (current[j - 1] ?? 0) + 1));
+    }
+    previous = current;
+  }
+  return previous[b.length] ?? 0;
+}
+

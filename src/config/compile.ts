@@ -1,0 +1,141 @@
+/**
+ * The normalised config → tables for the hot path. Routes are indexed by their first literal segment, so that a request
+ * looks only at routes that can match; among those the first in the file's order wins. No regular expressions.
+ */
+import type { LimitConfig, Config, OriginConfig, PlanConfig, RouteConfig } from "./model.ts";
+import type { CompiledOrigin, CompiledRoute, CompiledTenant, Tables } from "./tables.ts";
+
+export function compileTables(config: Config): Tables {
+  const origins = new Map(config.origins.map((origin) => [origin.id, compileOrigin(origin)]));
+  const tenants = new Map(config.tenants.map((tenant) => [tenant.id, compileTenant(tenant.id, false, tenant)]));
+  const anonymous = new Map(
+    Object.entries(config.plans).map(([plan, content]) => [plan, compileTenant("anonymous", true, content)]),
+  );
+  const routes = config.routes.map((route) => compileRoute(route, origins));
+  const byFirstSegment = indexRoutes(routes);
+  const elsewhere = routes.filter((candidate) => firstLiteral(candidate) === undefined);
+  return {
+    config,
+    configVersion: config.configVersion,
+    identity: config.identity,
+    tenant: (id) => tenants.get(id),
+    anonymous: (plan) => anonymous.get(plan),
+    matchRoute: (method, host, path) => {
+      const candidates = byFirstSegment.get(firstSegment(path)) ?? elsewhere;
+      for (const candidate of candidates) {
+        if (matchesMethod(candidate.route, method) && matchesPlace(candidate, host, path)) return candidate.route;
+      }
+      return undefined;
+    },
+    allowedMethods: (host, path) => {
+      const candidates = byFirstSegment.get(firstSegment(path)) ?? elsewhere;
+      return candidates.flatMap((candidate) =>
+        matchesPlace(candidate, host, path) ? (candidate.route.config.methods ?? []) : [],
+      );
+    },
+    origin: (id) => origins.get(id),
+    origins: [...origins.values()],
+  };
+}
+
+interface Candidate {
+  readonly route: CompiledRoute;
+  readonly segments: readonly string[];
+  /** A trailing `*`: any rest, also an empty one. */
+  readonly open: boolean;
+  readonly host: string | undefined;
+  readonly hostSuffix: string | undefined;
+}
+
+function compileRoute(config: RouteConfig, origins: ReadonlyMap<string, CompiledOrigin>): Candidate {
+  const origin = origins.get(config.origin);
+  if (origin === undefined) throw new TypeError(`route ${config.id}: unknown origin ${config.origin}`);
+  const segments = config.path.slice(1).split("/");
+  const open = segments.at(-1) === "*";
+  const wildcardHost = config.host?.startsWith("*.") ?? false;
+  const failover = origin.config.failover === undefined ? undefined : origins.get(origin.config.failover);
+  return {
+    route: {
+      config,
+      id: config.id,
+      origin,
+      failover,
+      costMicro: config.costMicro,
+      limits: active(config.limits),
+      deadlineMs: config.deadlineMs ?? origin.config.deadlineMs,
+    },
+    segments: open ? segments.slice(0, -1) : segments,
+    open,
+    host: wildcardHost ? undefined : config.host,
+    hostSuffix: wildcardHost ? config.host?.slice(1) : undefined,
+  };
+}
+
+function compileOrigin(config: OriginConfig): CompiledOrigin {
+  const url = new URL(config.url);
+  return { config, id: config.id, base: url.origin, pathPrefix: url.pathname === "/" ? "" : url.pathname };
+}
+
+/** Anonymous callers are told apart by their address, so all their limits are per principal. */
+function compileTenant(id: string, anonymous: boolean, plan: PlanConfig): CompiledTenant {
+  const limits = active(plan.limits);
+  return {
+    id,
+    anonymous,
+    priority: plan.priority,
+    concurrency: plan.concurrency,
+    limits: anonymous ? limits.map((limit) => ({ ...limit, partition: "principal" as const })) : limits,
+  };
+}
+
+const active = (limits: readonly LimitConfig[]): readonly LimitConfig[] =>
+  limits.filter((limit) => limit.mode !== "off");
+
+function firstLiteral(candidate: Candidate): string | undefined {
+  const [first] = candidate.segments;
+  return first === undefined || first.startsWith(":") ? undefined : first;
+}
+
+function indexRoutes(candidates: readonly Candidate[]): Map<string, Candidate[]> {
+  const index = new Map<string, Candidate[]>();
+  for (const literal of new Set(candidates.map(firstLiteral))) {
+    if (literal === undefined) continue;
+    index.set(
+      literal,
+      candidates.filter((candidate) => [literal, undefined].includes(firstLiteral(candidate))),
+    );
+  }
+  return index;
+}
+
+function firstSegment(path: string): string {
+  const end = path.indexOf("/", 1);
+  return end === -1 ? path.slice(1) : path.slice(1, end);
+}
+
+function matchesMethod(route: CompiledRoute, method: string): boolean {
+  const { methods } = route.config;
+  return methods === undefined || methods.includes(method);
+}
+
+function matchesPlace(candidate: Candidate, host: string, path: string): boolean {
+  if (candidate.host !== undefined && candidate.host !== host) return false;
+  if (candidate.hostSuffix !== undefined && !host.endsWith(candidate.hostSuffix)) return false;
+  return matchesPath(candidate, path);
+}
+
+/** Walks the path once, segment by segment, without splitting it. */
+function matchesPath({ segments, open }: Candidate, path: string): boolean {
+  let at = 1;
+  for (const [index, segment] of segments.entries()) {
+    if (at > path.length) return false;
+    const slash = path.indexOf("/", at);
+    const end = slash === -1 ? path.length : slash;
+    if (segment.startsWith(":")) {
+      if (end === at) return false;
+    } else if (end - at !== segment.length || !path.startsWith(segment, at)) return false;
+    if (slash === -1) return index === segments.length - 1 && !open;
+    at = slash + 1;
+  }
+  return open;
+}

@@ -1,0 +1,149 @@
+/**
+ * Text of `weir.jsonc` → the normalised config, or every problem at once: where it is, what was found, what would be
+ * valid. File access is the caller's, so that the same code runs on Node and in the Worker.
+ */
+import { findNodeAtLocation, getNodeValue, type Node, type ParseError, parseTree, printParseErrorCode } from "jsonc-parser";
+import type { z } from "zod";
+import { checkConfig, type Finding, type Path } from "./checks.ts";
+import type { Config } from "./model.ts";
+import { normalise } from "./normalise.ts";
+import { BOUNDS, type ConfigFile, configSchema } from "./schema.ts";
+
+export interface Problem {
+  /** `plans.free.limits.requests.rate`, "" for the whole file. */
+  readonly path: string;
+  readonly message: string;
+  /** From 1. */
+  readonly line: number;
+  readonly column: number;
+}
+
+export type LoadResult =
+  | { readonly ok: true; readonly config: Config }
+  | { readonly ok: false; readonly problems: readonly Problem[] };
+
+export interface LoadOptions {
+  readonly configVersion: number;
+  /** Text of a page file by its path in the config; undefined when there is none. */
+  readonly readPage: (path: string) => Promise<string | undefined>;
+}
+
+const FORBIDDEN_KEYS: readonly string[] = ["__proto__", "constructor", "prototype"];
+const MAX_PROBLEMS = 100;
+
+export async function loadConfig(text: string, options: LoadOptions): Promise<LoadResult> {
+  const bytes = new TextEncoder().encode(text).length;
+  if (bytes >= BOUNDS.fileBytes) {
+    return refused(text, [
+      { offset: 0, path: [], message: `the file has ${bytes} bytes; it must be smaller than ${BOUNDS.fileBytes}` },
+    ]);
+  }
+  const errors: ParseError[] = [];
+  const tree = parseTree(text, errors, { allowTrailingComma: true });
+  if (errors.length > 0 || tree === undefined) {
+    return refused(text, syntaxFindings(text, errors));
+  }
+  const keys = keyFindings(tree);
+  if (keys.length > 0) return refused(text, keys);
+
+  const parsed = configSchema.safeParse(getNodeValue(tree));
+  if (!parsed.success) return refused(text, locate(tree, parsed.error.issues.flatMap(issueFindings)));
+
+  const pages = await readPages(parsed.data, options.readPage);
+  const findings = checkConfig(parsed.data, pages);
+  if (findings.length > 0) return refused(text, locate(tree, findings));
+
+  const known = new Map([...pages].flatMap(([path, page]) => (page === undefined ? [] : [[path, page] as const])));
+  const content = normalise(parsed.data, known);
+  return { ok: true, config: { configVersion: options.configVersion, hash: await sha256(content), ...content } };
+}
+
+/** One line for people: `weir.jsonc:3:7 plans.free: message`. */
+export function formatProblem(fileName: string, problem: Problem): string {
+  const where = problem.path === "" ? "" : ` ${problem.path}:`;
+  return `${fileName}:${problem.line}:${problem.column}${where} ${problem.message}`;
+}
+
+interface LocatedFinding extends Finding {
+  readonly offset: number;
+}
+
+function refused(text: string, findings: readonly LocatedFinding[]): LoadResult {
+  const problems = findings.slice(0, MAX_PROBLEMS).map(({ offset, path, message }): Problem => {
+    const before = text.slice(0, offset).split("\n");
+    return { path: path.join("."), message, line: before.length, column: (before.at(-1)?.length ?? 0) + 1 };
+  });
+  return { ok: false, problems };
+}
+
+function syntaxFindings(text: string, errors: readonly ParseError[]): LocatedFinding[] {
+  if (text.trim() === "") return [{ offset: 0, path: [], message: "the file is blank" }];
+  return errors.map(({ error, offset, length }) => ({
+    offset,
+    path: [],
+    message: `broken JSON: ${words(printParseErrorCode(error))}, found ${JSON.stringify(text.slice(offset, offset + Math.max(length, 1)))}`,
+  }));
+}
+
+/** "CommaExpected" -> "comma expected" */
+function words(code: string): string {
+  return code.replace(/([a-z])([A-Z])/g, "$1 $2").toLowerCase();
+}
+
+/** Keys that come twice (the parser would silently take the last), and keys that would change prototypes. */
+function keyFindings(root: Node): LocatedFinding[] {
+  const findings: LocatedFinding[] = [];
+  const visit = (node: Node, path: Path): void => {
+    if (node.type === "array") for (const [index, item] of (node.children ?? []).entries()) visit(item, [...path, index]);
+    if (node.type !== "object") return;
+    const seen = new Set<string>();
+    for (const property of node.children ?? []) {
+      const [keyNode, value] = property.children ?? [];
+      const key: unknown = keyNode?.value;
+      if (keyNode === undefined || typeof key !== "string") continue;
+      if (FORBIDDEN_KEYS.includes(key)) findings.push({ offset: keyNode.offset, path: [...path, key], message: "this key is not allowed" });
+      else if (seen.has(key)) findings.push({ offset: keyNode.offset, path: [...path, key], message: "this key comes twice" });
+      seen.add(key);
+      if (value !== undefined) visit(value, [...path, key]);
+    }
+  };
+  visit(root, []);
+  return findings;
+}
+
+function issueFindings(issue: z.core.$ZodIssue): Finding[] {
+  const path = issue.path.map((part) => (typeof part === "symbol" ? String(part) : part));
+  if (issue.code === "unrecognized_keys") return issue.keys.map((key) => ({ path: [...path, key], message: issue.message }));
+  if (issue.code === "invalid_key") {
+    return [{ path, message: `this name ${issue.issues.map((inner) => inner.message).join("; ")}` }];
+  }
+  return [{ path, message: issue.message }];
+}
+
+function locate(tree: Node, findings: readonly Finding[]): LocatedFinding[] {
+  return findings.map((finding) => {
+    let node: Node | undefined;
+    for (let length = finding.path.length; node === undefined && length >= 0; length--) {
+      node = findNodeAtLocation(tree, [...finding.path.slice(0, length)]);
+    }
+    const value = node !== undefined && isScalar(node) ? `; found ${JSON.stringify(getNodeValue(node)).slice(0, 100)}` : "";
+    return { ...finding, message: finding.message + value, offset: node?.offset ?? 0 };
+  });
+}
+
+function isScalar(node: Node): boolean {
+  return node.type === "string" || node.type === "number" || node.type === "boolean" || node.type === "null";
+}
+
+async function readPages(
+  file: ConfigFile,
+  readPage: LoadOptions["readPage"],
+): Promise<Map<string, string | undefined>> {
+  const paths = new Set(file.routes.flatMap((route) => Object.values(route.degraded?.pages ?? {})));
+  return new Map(await Promise.all([...paths].map(async (path) => [path, await readPage(path)] as const)));
+}
+
+async function sha256(content: unknown): Promise<string> {
+  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(JSON.stringify(content)));
+  return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}

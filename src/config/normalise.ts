@@ -1,0 +1,176 @@
+/** A checked config file → the normalised model: defaults, units, references. Pure; expects what `checks.ts` passed. */
+import { MICRO_TOKENS_PER_TOKEN } from "../policy/limits/types.ts";
+import type { Config, LimitConfig, OriginConfig, PlanConfig, RouteConfig, TenantConfig } from "./model.ts";
+import type { ConfigFile, LimitFile, OriginFile, RouteFile, TenantFile } from "./schema.ts";
+import { bucketSpec, durationMs, parseRate } from "./units.ts";
+
+const PERIOD_SECONDS = { minute: 60, hour: 3_600, day: 86_400, month: 2_592_000 } as const;
+
+export const DEFAULTS = {
+  originDeadlineMs: 10_000,
+  retryAttempts: 2,
+  retryBudgetRatio: 0.1,
+  limitDeadlineMs: 150,
+  degradedStatus: 503,
+  degradedRetryAfterMs: 30_000,
+  breaker: {
+    earlyAgeMs: 500,
+    tripScore: 20,
+    quorumPops: 3,
+    backoffMs: 1_000,
+    maxBackoffMs: 5_000,
+    probes: 1,
+    closeAfter: 3,
+    rampMs: 10_000,
+  },
+} as const;
+
+const optionalMs = (text: string | undefined, otherwise: number): number =>
+  text === undefined ? otherwise : durationMs(text);
+
+/** Everything but version and hash; `pages` holds the text of each template file by its path. */
+export function normalise(
+  file: ConfigFile,
+  pages: ReadonlyMap<string, string>,
+): Omit<Config, "configVersion" | "hash"> {
+  const plans = Object.fromEntries(
+    Object.entries(file.plans).map(([id, plan]): [string, PlanConfig] => [
+      id,
+      {
+        limits: normaliseLimits(plan.limits, ""),
+        priority: plan.priority ?? "normal",
+        ...(plan.concurrency === undefined ? {} : { concurrency: plan.concurrency }),
+      },
+    ]),
+  );
+  return {
+    origins: Object.entries(file.origins).map(([id, origin]) => normaliseOrigin(id, origin)),
+    identity: file.identity.map((rule) =>
+      rule.type === "anonymous"
+        ? { type: "anonymous", plan: rule.plan }
+        : { type: "apiKey", header: rule.header.toLowerCase(), ...(rule.scheme === undefined ? {} : { scheme: rule.scheme }) },
+    ),
+    plans,
+    tenants: Object.entries(file.tenants ?? {}).map(([id, tenant]) => normaliseTenant(id, tenant, plans)),
+    routes: file.routes.map((route) => normaliseRoute(route, pages)),
+  };
+}
+
+/** `scope` goes before the name to make an id that is unique within a tenant. */
+export function normaliseLimits(limits: Readonly<Record<string, LimitFile>> | undefined, scope: string): LimitConfig[] {
+  return Object.entries(limits ?? {}).map(([name, limit]): LimitConfig => {
+    const shared = {
+      name,
+      id: `${scope}${name}`,
+      partition: limit.partition ?? "tenant",
+      mode: limit.mode ?? "enforce",
+      failMode: limit.failMode ?? "local",
+      deadlineMs: optionalMs(limit.deadline, DEFAULTS.limitDeadlineMs),
+    } as const;
+    if (limit.quota !== undefined && limit.per !== undefined) {
+      return {
+        ...shared,
+        spec: {
+          kind: "quota",
+          quotaMicro: limit.quota * MICRO_TOKENS_PER_TOKEN,
+          period: limit.per,
+          timeZone: limit.timeZone ?? "UTC",
+        },
+        quotaTokens: limit.quota,
+        windowSeconds: PERIOD_SECONDS[limit.per],
+      };
+    }
+    const rate = parseRate(limit.rate ?? "");
+    if (rate === undefined) throw new TypeError(`limit ${name} was not checked`);
+    const burst = limit.burst ?? Math.max(1, Math.ceil(rate.tokensPerSecond));
+    return {
+      ...shared,
+      spec: bucketSpec(rate, burst),
+      quotaTokens: burst,
+      windowSeconds: Math.max(1, Math.round(burst / rate.tokensPerSecond)),
+    };
+  });
+}
+
+function normaliseOrigin(id: string, origin: OriginFile): OriginConfig {
+  const deadlineMs = optionalMs(origin.deadline, DEFAULTS.originDeadlineMs);
+  const { breaker } = origin;
+  return {
+    id,
+    url: origin.url.replace(/\/+$/, ""),
+    deadlineMs,
+    tryTimeoutMs: optionalMs(origin.tryTimeout, deadlineMs),
+    retry: {
+      attempts: origin.retry?.attempts ?? DEFAULTS.retryAttempts,
+      budgetRatio: origin.retry?.budget ?? DEFAULTS.retryBudgetRatio,
+    },
+    breaker: {
+      earlyAgeMs: optionalMs(breaker?.earlyAge, DEFAULTS.breaker.earlyAgeMs),
+      tripScore: breaker?.tripScore ?? DEFAULTS.breaker.tripScore,
+      quorumPops: breaker?.quorumPops ?? DEFAULTS.breaker.quorumPops,
+      backoffMs: optionalMs(breaker?.backoff, DEFAULTS.breaker.backoffMs),
+      maxBackoffMs: optionalMs(breaker?.maxBackoff, DEFAULTS.breaker.maxBackoffMs),
+      probes: breaker?.probes ?? DEFAULTS.breaker.probes,
+      closeAfter: breaker?.closeAfter ?? DEFAULTS.breaker.closeAfter,
+      rampMs: optionalMs(breaker?.ramp, DEFAULTS.breaker.rampMs),
+    },
+    probePath: breaker?.probePath ?? "/",
+    keyAware: origin.keyAware ?? false,
+    ...(origin.concurrency === undefined ? {} : { concurrency: origin.concurrency }),
+    ...(origin.failover === undefined ? {} : { failover: origin.failover }),
+  };
+}
+
+function normaliseTenant(id: string, tenant: TenantFile, plans: Readonly<Record<string, PlanConfig>>): TenantConfig {
+  const plan = plans[tenant.plan];
+  if (plan === undefined) throw new TypeError(`tenant ${id} was not checked`);
+  const own = normaliseLimits(tenant.limits, "");
+  const ownNames = new Set(own.map((limit) => limit.name));
+  const concurrency = tenant.concurrency ?? plan.concurrency;
+  return {
+    id,
+    plan: tenant.plan,
+    limits: [...plan.limits.filter((limit) => !ownNames.has(limit.name)), ...own],
+    priority: tenant.priority ?? plan.priority,
+    ...(concurrency === undefined ? {} : { concurrency }),
+  };
+}
+
+function normaliseRoute(route: RouteFile, pages: ReadonlyMap<string, string>): RouteConfig {
+  const { match, cache, degraded } = route;
+  return {
+    id: route.id,
+    ...(match.methods === undefined ? {} : { methods: match.methods }),
+    ...(match.host === undefined ? {} : { host: match.host }),
+    path: match.path,
+    origin: route.origin,
+    ...(route.deadline === undefined ? {} : { deadlineMs: durationMs(route.deadline) }),
+    costMicro: Math.round((route.cost ?? 1) * MICRO_TOKENS_PER_TOKEN),
+    limits: normaliseLimits(route.limits, `route:${route.id}:`),
+    ...(cache === undefined ? {} : { cache: normaliseCache(cache) }),
+    charge: route.charge ?? "always",
+    ...(degraded === undefined
+      ? {}
+      : {
+          degraded: {
+            status: degraded.status ?? DEFAULTS.degradedStatus,
+            retryAfterMs: optionalMs(degraded.retryAfter, DEFAULTS.degradedRetryAfterMs),
+            pages: Object.fromEntries(
+              Object.entries(degraded.pages ?? {}).map(([mediaType, path]) => [mediaType, pages.get(path) ?? ""]),
+            ),
+          },
+        }),
+  };
+}
+
+function normaliseCache(cache: NonNullable<RouteFile["cache"]>): NonNullable<RouteConfig["cache"]> {
+  return {
+    scope: cache.scope ?? "shared",
+    ...(cache.ttl === undefined ? {} : { freshForMs: durationMs(cache.ttl) }),
+    ...(cache.staleWhileRevalidate === undefined
+      ? {}
+      : { staleWhileRevalidateMs: durationMs(cache.staleWhileRevalidate) }),
+    ...(cache.staleIfError === undefined ? {} : { staleIfErrorMs: durationMs(cache.staleIfError) }),
+    ...(cache.snapshot === undefined ? {} : { snapshotIntervalMs: durationMs(cache.snapshot) }),
+  };
+}

@@ -1,0 +1,189 @@
+/**
+ * The one schema of `weir.jsonc`: types, JSON Schema (`weir.schema.json`) and validation all come from here. It checks
+ * each value by itself; `checks.ts` checks what depends on more than one place.
+ */
+import { z } from "zod";
+import { DURATION_PATTERN, RATE_PATTERN } from "./units.ts";
+
+export const BOUNDS = {
+  fileBytes: 1_000_000,
+  pageBytes: 262_144,
+  tenants: 10_000,
+  routes: 1_000,
+  origins: 100,
+  plans: 1_000,
+  limitsPerScope: 20,
+  /** Tokens. */
+  burst: 10_000_000,
+  cost: 1_000_000,
+} as const;
+
+const name = z
+  .string()
+  .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, "must be 1 to 64 of A-Z a-z 0-9 . _ - and begin with a letter or digit");
+const tenantId = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9._-]{0,63}$/, "must be 1 to 64 of a-z 0-9 . _ - and begin with a letter or digit");
+const headerName = z.string().regex(/^[A-Za-z0-9-]{1,64}$/, "must be a header name of letters, digits and -");
+const duration = z.string().regex(DURATION_PATTERN, 'must be a duration like "500ms", "3s", "10m", "1h", "1d"');
+const count = (max: number): z.ZodNumber => z.number().int().min(1).max(max);
+
+/** A strict object that says which keys it knows. */
+function strict<Shape extends z.ZodRawShape>(shape: Shape): z.ZodObject<Shape, z.core.$strict> {
+  return z.strictObject(shape, {
+    error: (issue) =>
+      issue.code === "unrecognized_keys" ? `unknown key; valid keys: ${Object.keys(shape).join(", ")}` : undefined,
+  });
+}
+
+const limit = strict({
+  rate: z
+    .string()
+    .regex(RATE_PATTERN, 'must be a rate above zero like "200/s", "100/m", "5/h", "1000/d"')
+    .describe("Refill of a token bucket: tokens per second, minute, hour or day; at most three decimals.")
+    .optional(),
+  burst: count(BOUNDS.burst).describe("Capacity of the bucket in tokens. Default: one second of the rate, at least 1.").optional(),
+  quota: count(BOUNDS.burst).describe("Tokens per calendar period, instead of rate and burst.").optional(),
+  per: z.enum(["minute", "hour", "day", "month"]).describe("The quota's calendar period.").optional(),
+  timeZone: z.string().max(64).describe("IANA time zone in which the period begins. Default UTC.").optional(),
+  partition: z
+    .enum(["tenant", "principal"])
+    .describe("One bucket for the tenant, or one for each principal (API key or address). Default tenant.")
+    .optional(),
+  mode: z
+    .enum(["enforce", "shadow", "off"])
+    .describe("enforce; shadow: counted, never refuses; off. Default enforce.")
+    .optional(),
+  failMode: z
+    .enum(["local", "open", "closed"])
+    .describe("When the coordinator is out of reach: local (a share of the rate), open (admit), closed (refuse). Default local.")
+    .optional(),
+  deadline: duration.describe("How long a request may wait for the coordinator before failMode applies. Default 150ms.").optional(),
+}).superRefine((value, context) => {
+  const bucket = value.rate !== undefined || value.burst !== undefined;
+  const quota = value.quota !== undefined || value.per !== undefined || value.timeZone !== undefined;
+  const problem = (message: string): void => {
+    context.addIssue({ code: "custom", message });
+  };
+  if (bucket && quota) problem("must be a token bucket (rate, burst) or a quota (quota, per), not both");
+  else if (!bucket && !quota) problem('must have "rate" (a token bucket) or "quota" with "per"');
+  else if (bucket && value.rate === undefined) problem('"burst" needs a "rate"');
+  else if (quota && (value.quota === undefined || value.per === undefined)) problem('needs both "quota" and "per"');
+});
+const limits = z.record(name, limit).describe("Limits by name.");
+
+const origin = strict({
+  url: z.string().max(2_048).describe("http(s) URL of the origin; a path becomes a prefix. No credentials, query or fragment."),
+  deadline: duration.describe("Longest time for one call, retries included. Default 10s.").optional(),
+  tryTimeout: duration.describe("Longest time for one attempt. Default: the deadline.").optional(),
+  retry: strict({
+    attempts: z.number().int().min(1).max(3).describe("Attempts in all, 1 to 3. Default 2.").optional(),
+    budget: z.number().min(0).max(1).describe("Retries as a share of requests, 0 to 1. Default 0.1.").optional(),
+  })
+    .describe("Retries of transient failures of idempotent requests.")
+    .optional(),
+  breaker: strict({
+    earlyAge: duration.describe("A call still pending after this long counts against the origin. Default 500ms.").optional(),
+    tripScore: z.number().min(1).max(1_000).describe("Score at which the breaker opens. Default 20, about 15 net failures.").optional(),
+    quorumPops: count(1_000).describe("PoPs that must see the failure, capped by the active ones. Default 3.").optional(),
+    backoff: duration.describe("First wait before a probe. Default 1s.").optional(),
+    maxBackoff: duration.describe("Longest wait before a probe. Default 5s.").optional(),
+    probes: z.number().int().min(1).max(10).describe("Probes under way at once, in the whole world. Default 1.").optional(),
+    closeAfter: z.number().int().min(1).max(100).describe("Successful probes before it closes. Default 3.").optional(),
+    ramp: duration.describe("From 10 % to 100 % of traffic after closing. Default 10s.").optional(),
+    probePath: z.string().startsWith("/").max(1_024).describe("Path the coordinator probes by itself. Default /.").optional(),
+  }).optional(),
+  concurrency: count(1_000_000).describe("Concurrent calls to this origin, for each edge isolate.").optional(),
+  failover: name.describe("Origin to call when this one cannot answer.").optional(),
+  keyAware: z.boolean().describe("The origin honours Idempotency-Key, so such requests may be retried. Default false.").optional(),
+});
+
+const identityRule = z.discriminatedUnion("type", [
+  strict({
+    type: z.literal("apiKey"),
+    header: headerName.describe("Header that carries the key."),
+    scheme: headerName.describe('Scheme before the key, for example "Bearer".').optional(),
+  }),
+  strict({ type: z.literal("anonymous"), plan: name.describe("Plan of callers without a credential.") }),
+]);
+
+const priority = z.enum(["low", "normal", "high"]).describe("Who is shed first under overload: low. Default normal.");
+const plan = strict({
+  limits: limits.optional(),
+  concurrency: count(100_000).describe("Concurrent requests of one tenant, for each edge isolate.").optional(),
+  priority: priority.optional(),
+});
+const tenant = strict({
+  plan: name,
+  limits: limits.describe("Replace the plan's limits of the same name.").optional(),
+  concurrency: count(100_000).optional(),
+  priority: priority.optional(),
+});
+
+const cache = strict({
+  scope: z
+    .enum(["shared", "tenant"])
+    .describe("shared: one entry for all tenants; tenant: each tenant has its own. Default shared.")
+    .optional(),
+  ttl: duration.describe("Freshness where the origin says nothing.").optional(),
+  staleWhileRevalidate: duration.describe("Serve stale while refreshing behind the answer, where the origin says nothing.").optional(),
+  staleIfError: duration.describe("Serve stale when the origin fails, where the origin says nothing.").optional(),
+  snapshot: duration.describe("Least time between two world-wide snapshots of one page.").optional(),
+});
+
+const route = strict({
+  id: name,
+  match: strict({
+    methods: z.array(z.enum(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])).min(1).describe("Default: all.").optional(),
+    host: z
+      .string()
+      .regex(/^(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)*$/, 'must be a lower-case host like "api.example.com" or "*.example.com"')
+      .optional(),
+    path: z
+      .string()
+      .max(1_024)
+      .regex(
+        /^\/(?:(?:[^/*:?#\s][^/*?#\s]*|:[A-Za-z][A-Za-z0-9]*)\/)*(?:[^/*:?#\s][^/*?#\s]*|:[A-Za-z][A-Za-z0-9]*|\*)?$/,
+        "must begin with / and be made of literals, :param segments and at most one trailing *",
+      )
+      .describe('Literals, ":param" segments and a trailing "*".'),
+  }),
+  origin: name,
+  deadline: duration.describe("Longest time for the origin call on this route. Default: the origin's.").optional(),
+  cost: z.number().min(0.001).max(BOUNDS.cost).multipleOf(0.001).describe("Tokens one request takes. Default 1.").optional(),
+  limits: limits.describe("Partitions of their own, for each tenant on this route.").optional(),
+  cache: cache.optional(),
+  charge: z.enum(["always", "miss"]).describe("Whether a cache hit costs tokens. Default always.").optional(),
+  degraded: strict({
+    status: z.number().int().min(200).max(599).describe("Status of the fallback page. Default 503.").optional(),
+    retryAfter: duration.describe("Least Retry-After of the fallback page. Default 30s.").optional(),
+    pages: z
+      .partialRecord(z.enum(["text/html", "application/json", "application/problem+json", "text/plain"]), z.string().max(512))
+      .describe("Template file by media type, beside the config file.")
+      .optional(),
+  }).optional(),
+});
+
+export const configSchema = strict({
+  $schema: z.string().optional(),
+  version: z.literal(1),
+  origins: z.record(name, origin),
+  identity: z.array(identityRule).max(16).describe("Tried in order; the first whose credential is present names the tenant."),
+  plans: z.record(name, plan),
+  tenants: z.record(tenantId, tenant).optional(),
+  routes: z.array(route).min(1).max(BOUNDS.routes).describe("Tried in order; the first that matches is taken."),
+});
+
+export type ConfigFile = z.infer<typeof configSchema>;
+export type LimitFile = z.infer<typeof limit>;
+export type OriginFile = z.infer<typeof origin>;
+export type RouteFile = z.infer<typeof route>;
+export type TenantFile = z.infer<typeof tenant>;
+
+/** The JSON Schema that editors complete and check `weir.jsonc` with. */
+export function jsonSchema(): Record<string, unknown> {
+  return {
+    ...z.toJSONSchema(configSchema, { io: "input", unrepresentable: "any" }),
+    title: "Weir configuration",
+  };
+}

@@ -1,0 +1,233 @@
+/**
+ * The Tenant object's tables (docs/STORAGE.md). What is outstanding is not stored: it is the sum of the stored leases.
+ * Rows are checked when they come back; a partition that cannot be read counts as empty, never as full.
+ */
+import type { Lease, Partition } from "../../policy/limits/partition.ts";
+import type { LimitSpec, QuotaPeriod } from "../../policy/limits/types.ts";
+import type { KeyRecord, LeaseReply } from "../../protocol/tenant.ts";
+
+const SCHEMA_VERSION = 1;
+
+export interface Lessee {
+  seq: number;
+  reply: LeaseReply;
+  heardAtMs: number;
+}
+
+export interface TenantState {
+  readonly partitions: Map<string, Partition>;
+  readonly lessees: Map<string, Lessee>;
+  recordVersion: number;
+  revokedKeyIds: string[];
+  /** Rows that could not be read. */
+  corruptRows: number;
+}
+
+export class TenantStorage {
+  readonly #sql: SqlStorage;
+
+  constructor(storage: DurableObjectStorage) {
+    this.#sql = storage.sql;
+    this.#sql.exec(`
+      CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+      CREATE TABLE IF NOT EXISTS partition (name TEXT PRIMARY KEY, state TEXT NOT NULL) WITHOUT ROWID;
+      CREATE TABLE IF NOT EXISTS lessee (
+        lessee_id TEXT PRIMARY KEY, seq INTEGER NOT NULL, heard_at_ms INTEGER NOT NULL,
+        reply TEXT NOT NULL, leases TEXT NOT NULL) WITHOUT ROWID;
+      CREATE TABLE IF NOT EXISTS api_key (
+        key_id TEXT PRIMARY KEY, label TEXT NOT NULL, created_at_ms INTEGER NOT NULL, revoked_at_ms INTEGER) WITHOUT ROWID;
+    `);
+    this.#sql.exec("INSERT OR IGNORE INTO meta (name, value) VALUES ('schema', ?), ('record', 1)", SCHEMA_VERSION);
+  }
+
+  load(nowMs: number): TenantState {
+    const state: TenantState = {
+      partitions: new Map(),
+      lessees: new Map(),
+      recordVersion: 1,
+      revokedKeyIds: [],
+      corruptRows: 0,
+    };
+    for (const row of this.#sql.exec("SELECT name, state FROM partition")) {
+      const name = String(row["name"]);
+      const partition = parsePartition(parseJson(row["state"]));
+      if (partition === undefined) state.corruptRows++;
+      state.partitions.set(name, partition ?? unreadablePartition(nowMs));
+    }
+    for (const row of this.#sql.exec("SELECT lessee_id, seq, heard_at_ms, reply, leases FROM lessee")) {
+      const lesseeId = String(row["lessee_id"]);
+      const reply = parseReply(parseJson(row["reply"]));
+      if (reply === undefined) state.corruptRows++;
+      const seq = Number(row["seq"]);
+      state.lessees.set(lesseeId, { seq, heardAtMs: Number(row["heard_at_ms"]), reply: reply ?? { kind: "stale", seq } });
+      loadLeases(state, lesseeId, parseJson(row["leases"]));
+    }
+    const record = this.#sql.exec("SELECT value FROM meta WHERE name = 'record'").toArray()[0];
+    state.recordVersion = typeof record?.["value"] === "number" ? record["value"] : 1;
+    state.revokedKeyIds = this.#sql
+      .exec("SELECT key_id FROM api_key WHERE revoked_at_ms IS NOT NULL")
+      .toArray()
+      .map((row) => String(row["key_id"]));
+    return state;
+  }
+
+  savePartition(name: string, { leases: _leases, outstandingMicro: _sum, ...state }: Partition): void {
+    this.#sql.exec("INSERT OR REPLACE INTO partition (name, state) VALUES (?, ?)", name, JSON.stringify(state));
+  }
+
+  deletePartition(name: string): void {
+    this.#sql.exec("DELETE FROM partition WHERE name = ?", name);
+  }
+
+  saveLessee(lesseeId: string, lessee: Lessee, partitions: ReadonlyMap<string, Partition>): void {
+    const leases: Record<string, Lease> = {};
+    for (const [name, partition] of partitions) {
+      const lease = partition.leases.get(lesseeId);
+      if (lease !== undefined) leases[name] = lease;
+    }
+    this.#sql.exec(
+      "INSERT OR REPLACE INTO lessee (lessee_id, seq, heard_at_ms, reply, leases) VALUES (?, ?, ?, ?, ?)",
+      lesseeId,
+      lessee.seq,
+      lessee.heardAtMs,
+      JSON.stringify(lessee.reply),
+      JSON.stringify(leases),
+    );
+  }
+
+  deleteLessee(lesseeId: string): void {
+    this.#sql.exec("DELETE FROM lessee WHERE lessee_id = ?", lesseeId);
+  }
+
+  keys(): KeyRecord[] {
+    return this.#sql
+      .exec("SELECT key_id, label, created_at_ms, revoked_at_ms FROM api_key ORDER BY created_at_ms, key_id")
+      .toArray()
+      .map((row) => ({
+        keyId: String(row["key_id"]),
+        label: String(row["label"]),
+        createdAtMs: Number(row["created_at_ms"]),
+        revokedAtMs: row["revoked_at_ms"] === null ? undefined : Number(row["revoked_at_ms"]),
+      }));
+  }
+
+  insertKey(key: KeyRecord): void {
+    this.#sql.exec(
+      "INSERT OR IGNORE INTO api_key (key_id, label, created_at_ms) VALUES (?, ?, ?)",
+      key.keyId,
+      key.label,
+      key.createdAtMs,
+    );
+  }
+
+  revokeKey(keyId: string, nowMs: number, recordVersion: number): void {
+    this.#sql.exec("UPDATE api_key SET revoked_at_ms = ? WHERE key_id = ? AND revoked_at_ms IS NULL", nowMs, keyId);
+    this.#sql.exec("UPDATE meta SET value = ? WHERE name = 'record'", recordVersion);
+  }
+}
+
+function parseJson(text: unknown): unknown {
+  try {
+    return JSON.parse(String(text));
+  } catch {
+    return undefined;
+  }
+}
+
+function isAmount(value: unknown): value is number {
+  return typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+const PERIODS: readonly string[] = ["minute", "hour", "day", "month"];
+
+export function parseSpec(value: unknown): LimitSpec | undefined {
+  if (!isRecord(value)) return undefined;
+  const { kind, refillNumerator, refillDenominator, burstMicro, quotaMicro, period, timeZone } = value;
+  if (kind === "bucket" && isAmount(refillNumerator) && isAmount(refillDenominator) && isAmount(burstMicro)) {
+    return refillNumerator > 0 && refillDenominator > 0 && burstMicro > 0
+      ? { kind, refillNumerator, refillDenominator, burstMicro }
+      : undefined;
+  }
+  if (kind === "quota" && isAmount(quotaMicro) && typeof timeZone === "string" && isPeriod(period)) {
+    return { kind, quotaMicro, period, timeZone };
+  }
+  return undefined;
+}
+
+function isPeriod(value: unknown): value is QuotaPeriod {
+  return typeof value === "string" && PERIODS.includes(value);
+}
+
+function parsePartition(value: unknown): Partition | undefined {
+  if (!isRecord(value)) return undefined;
+  const spec = parseSpec(value["spec"]);
+  const { specVersion, specSeenAtMs, epoch, freeMicro, refilledAtMs, carry, periodEndsAtMs } = value;
+  if (
+    spec === undefined ||
+    !isAmount(specVersion) ||
+    !isAmount(specSeenAtMs) ||
+    !isAmount(epoch) ||
+    !isAmount(freeMicro) ||
+    !isAmount(refilledAtMs) ||
+    !isAmount(carry) ||
+    !isAmount(periodEndsAtMs)
+  ) {
+    return undefined;
+  }
+  return {
+    spec,
+    specVersion,
+    specSeenAtMs,
+    epoch,
+    freeMicro,
+    outstandingMicro: 0,
+    refilledAtMs,
+    carry,
+    periodEndsAtMs,
+    leases: new Map(),
+  };
+}
+
+/** Its next call brings the spec; until then, and after, it starts from nothing. */
+function unreadablePartition(nowMs: number): Partition {
+  return {
+    spec: { kind: "bucket", refillNumerator: 1, refillDenominator: 1, burstMicro: 1 },
+    specVersion: 0,
+    specSeenAtMs: 0,
+    epoch: 0,
+    freeMicro: 0,
+    outstandingMicro: 0,
+    refilledAtMs: nowMs,
+    carry: 0,
+    periodEndsAtMs: 0,
+    leases: new Map(),
+  };
+}
+
+function loadLeases(state: TenantState, lesseeId: string, value: unknown): void {
+  if (!isRecord(value)) {
+    // What this lessee still holds is unknown: no partition may hand out tokens it might already have leased.
+    state.corruptRows++;
+    for (const partition of state.partitions.values()) partition.freeMicro = 0;
+    return;
+  }
+  for (const [name, lease] of Object.entries(value)) {
+    const partition = state.partitions.get(name);
+    if (partition === undefined || !isRecord(lease)) continue;
+    const { remainingMicro, expiresAtMs, demandMicroPerSecond, heardAtMs } = lease;
+    if (!isAmount(remainingMicro) || !isAmount(expiresAtMs) || !isAmount(heardAtMs)) continue;
+    const demand = typeof demandMicroPerSecond === "number" && demandMicroPerSecond >= 0 ? demandMicroPerSecond : 0;
+    partition.leases.set(lesseeId, { remainingMicro, expiresAtMs, heardAtMs, demandMicroPerSecond: demand });
+    partition.outstandingMicro += remainingMicro;
+  }
+}
+
+/** A stored reply is only ever handed back to the lessee it was made for; its shape is ours. */
+function parseReply(value: unknown): LeaseReply | undefined {
+  if (!isRecord(value) || !isAmount(value["seq"])) return undefined;
+  return value["kind"] === "granted" || value["kind"] === "stale" ? (value as unknown as LeaseReply) : undefined;
+}

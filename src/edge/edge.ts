@@ -1,0 +1,96 @@
+/**
+ * What one isolate holds: compiled tables, lessees, breaker views, stored responses, counters. Made once, on the first
+ * request (an isolate has no randomness before that), and passed to every stage; there is no other module-level state.
+ */
+import { LRUCache } from "lru-cache";
+import { compileTables } from "../config/compile.ts";
+import type { Config, LimitConfig } from "../config/model.ts";
+import type { Tables } from "../config/tables.ts";
+import { Counters } from "./counters.ts";
+import { Credentials } from "./credentials.ts";
+import { Lessees } from "./lessees.ts";
+import { OriginViews } from "./origin-views.ts";
+import { createResponseStore, type ResponseStore } from "./response-store.ts";
+
+/** Callers by address whose partition is remembered. */
+const MAX_KNOWN_ADDRESSES = 10_000;
+
+export class Edge {
+  /** Names this isolate to coordinators: random, never used again after the isolate is gone. */
+  readonly id: string;
+  readonly pop: string;
+  readonly startedAtMs: number;
+  readonly now: () => number = Date.now;
+  readonly random: () => number = Math.random;
+  readonly tables: Tables;
+  readonly counters: Counters;
+  readonly credentials: Credentials;
+  readonly lessees: Lessees;
+  readonly origins: OriginViews;
+  readonly responses: ResponseStore;
+  /** Address -> hashed partition, see `identify`. */
+  readonly addresses = new LRUCache<string, AddressPartition>({ max: MAX_KNOWN_ADDRESSES });
+  /** Requests under way of each tenant with a concurrency cap. */
+  readonly tenantSlots = new Map<string, number>();
+
+  readonly #traceId: string;
+  readonly #idPrefix: string;
+  #requests = 0;
+  readonly #policyHeaders = new Map<readonly LimitConfig[], Map<readonly LimitConfig[], string>>();
+
+  constructor(config: Config, pop: string) {
+    this.id = crypto.randomUUID();
+    this.#traceId = this.id.replaceAll("-", "");
+    this.#idPrefix = this.#traceId.slice(0, 12);
+    this.pop = pop;
+    this.startedAtMs = this.now();
+    this.tables = compileTables(config);
+    this.counters = new Counters(this.id);
+    this.credentials = new Credentials();
+    const shared = { edgeId: this.id, now: this.now, random: this.random };
+    this.lessees = new Lessees({
+      ...shared,
+      onShadowRefused: (coordinatorName, limit, count) => {
+        const series = `weir_limit_shadow_refused_total{coordinator="${coordinatorName}",limit="${limit.id}"}`;
+        this.counters.countEvent(series, count);
+      },
+    });
+    this.origins = new OriginViews(shared);
+    this.responses = createResponseStore(pop);
+  }
+
+  /** 24 hex digits: 12 random ones of the isolate, 12 of a counter. Cheaper than randomness for every request. */
+  nextRequestId(): string {
+    this.#requests++;
+    return this.#idPrefix + this.#requests.toString(16).padStart(12, "0");
+  }
+
+  /** 32 hex digits, different for each request of each isolate. */
+  traceIdOf(requestId: string): string {
+    return this.#traceId.slice(12, 20) + requestId;
+  }
+
+  /** `RateLimit-Policy` of the tenant's limits together with the route's: constant, so made once for each pair. */
+  policyHeader(
+    tenantLimits: readonly LimitConfig[],
+    routeLimits: readonly LimitConfig[],
+    serialise: (limits: readonly LimitConfig[]) => string,
+  ): string {
+    let byRoute = this.#policyHeaders.get(tenantLimits);
+    if (byRoute === undefined) {
+      byRoute = new Map();
+      this.#policyHeaders.set(tenantLimits, byRoute);
+    }
+    let header = byRoute.get(routeLimits);
+    if (header === undefined) {
+      header = serialise([...tenantLimits, ...routeLimits].filter((limit) => limit.mode === "enforce"));
+      byRoute.set(routeLimits, header);
+    }
+    return header;
+  }
+}
+
+export interface AddressPartition {
+  readonly principal: string;
+  readonly coordinatorSuffix: string;
+}

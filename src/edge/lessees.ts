@@ -1,0 +1,242 @@
+/**
+ * Admission in the isolate: `admit` is synchronous while the leases of the tenant last, and otherwise a promise of the
+ * coordinator's word, bounded by the limits' own deadline. When the coordinator is out of reach, each limit's fail mode
+ * decides; the strictest wins.
+ */
+import { LRUCache } from "lru-cache";
+import type { LimitConfig } from "../config/model.ts";
+import type { Env } from "../platform/bindings.ts";
+import { type LocalShare, newLocalShare, spendLocally } from "../policy/limits/fail-local.ts";
+import { type Holding, noteDemand, spend, stock } from "../policy/limits/lessee.ts";
+import { MICRO_TOKENS_PER_TOKEN } from "../policy/limits/types.ts";
+import { type ChargeSet, NOTHING_CHARGED } from "./lessees/charge-set.ts";
+import { type CallSite, type LesseeStats, TenantLessee, type Waiter } from "./lessees/tenant-lessee.ts";
+
+/** Tenant objects this isolate leases from; the longest unused is forgotten (what it holds is written off). */
+const MAX_TENANTS = 10_000;
+/** Requests of one tenant that may wait for its coordinator; more go to their fail mode. */
+const MAX_WAITERS = 1_000;
+/** The tenant's record (revoked keys) is used for so long, ... */
+const RECORD_FRESH_MS = 2_000;
+/** ... refreshed behind requests up to here, and asked for in front of them after. */
+const RECORD_USABLE_MS = 5_000;
+const UNREACHABLE_RETRY_AFTER_MS = 1_000;
+
+export interface AdmitRequest extends CallSite {
+  readonly env: Env;
+  readonly nowMs: number;
+  readonly coordinatorName: string;
+  readonly tenantLimits: readonly LimitConfig[];
+  readonly routeLimits: readonly LimitConfig[];
+  readonly principal: string;
+  readonly costMicro: number;
+  readonly keyId: string | undefined;
+  /** Only see to it that the caller's key still stands. */
+  readonly chargeNothing?: boolean;
+}
+
+export type Admission =
+  | {
+      readonly admitted: true;
+      readonly decidedBy: "lease" | "coordinator" | "fail-local" | "fail-open";
+      readonly decidedAtMs: number;
+    }
+  | {
+      readonly admitted: false;
+      readonly reason: "limited" | "coordinator-unreachable" | "key-revoked";
+      readonly retryAfterMs: number;
+      readonly violated: readonly LimitConfig[];
+    };
+
+/** For the RateLimit fields. */
+export interface LimitReading {
+  readonly limit: LimitConfig;
+  readonly remainingTokens: number;
+  readonly resetSeconds: number;
+}
+
+export interface LesseesOptions {
+  readonly edgeId: string;
+  readonly now: () => number;
+  readonly onShadowRefused: (coordinatorName: string, limit: LimitConfig, count: number) => void;
+}
+
+export class Lessees {
+  readonly stats: LesseeStats = { calls: 0, failedCalls: 0, staleReplies: 0, waited: 0, failedOver: 0 };
+  readonly #options: LesseesOptions;
+  readonly #tenants = new LRUCache<string, TenantLessee>({ max: MAX_TENANTS });
+  readonly #localShares = new WeakMap<Holding, LocalShare>();
+  readonly #shadowCharges = new WeakMap<Holding, ChargeSet>();
+
+  constructor(options: LesseesOptions) {
+    this.#options = options;
+  }
+
+  admit(x: AdmitRequest): Admission | Promise<Admission> {
+    const lessee = this.#lessee(x.coordinatorName);
+    const charge =
+      x.chargeNothing === true ? NOTHING_CHARGED : lessee.chargeSet(x.tenantLimits, x.routeLimits, x.principal);
+    noteDemand(charge.all, x.costMicro, x.nowMs);
+    if (x.keyId !== undefined && x.nowMs - lessee.recordAtMs > RECORD_FRESH_MS) {
+      const usable = lessee.knowsRecord && x.nowMs - lessee.recordAtMs <= RECORD_USABLE_MS;
+      if (!usable) return this.#wait(lessee, charge, x);
+      if (x.nowMs >= lessee.unreachableUntilMs) lessee.ask(x, x.nowMs);
+    }
+    if (x.keyId !== undefined && lessee.isRevoked(x.keyId)) return revoked();
+    if (charge.shadow.length > 0) this.#chargeShadow(lessee, charge, x);
+    switch (spend(charge.enforced, charge.shadow, x.costMicro, x.nowMs)) {
+      case "admitted":
+        lessee.prefetch(charge, x, x.nowMs);
+        return { admitted: true, decidedBy: "lease", decidedAtMs: x.nowMs };
+      case "refused":
+        return limited(charge, x.costMicro, x.nowMs);
+      case "ask":
+        return this.#wait(lessee, charge, x);
+    }
+  }
+
+  /** No call; what this isolate last heard. */
+  describe(x: AdmitRequest): readonly LimitReading[] {
+    const charge = this.#lessee(x.coordinatorName).chargeSet(x.tenantLimits, x.routeLimits, x.principal);
+    return charge.enforced.map((holding, index): LimitReading => {
+      const limit = charge.enforcedLimits[index];
+      if (limit === undefined) throw new TypeError("charge set out of step");
+      const refused = x.nowMs < holding.askAgainAtMs && stock(holding, x.nowMs) < x.costMicro;
+      const known = holding.stockMicro + holding.freeMicro;
+      return {
+        limit,
+        remainingTokens: refused ? 0 : Math.min(limit.quotaTokens, Math.floor(known / MICRO_TOKENS_PER_TOKEN)),
+        resetSeconds: Math.max(0, Math.ceil(((refused ? holding.retryAtMs : holding.resetAtMs) - x.nowMs) / 1_000)),
+      };
+    });
+  }
+
+  #lessee(coordinatorName: string): TenantLessee {
+    let lessee = this.#tenants.get(coordinatorName);
+    if (lessee === undefined) {
+      lessee = new TenantLessee(coordinatorName, {
+        edgeId: this.#options.edgeId,
+        now: this.#options.now,
+        stats: this.stats,
+        onShadowRefused: this.#options.onShadowRefused,
+      });
+      this.#tenants.set(coordinatorName, lessee);
+    }
+    return lessee;
+  }
+
+  /** A shadow limit never holds a request up: what its lease cannot pay is charged behind it. */
+  #chargeShadow(lessee: TenantLessee, charge: ChargeSet, x: AdmitRequest): void {
+    for (const [index, holding] of charge.shadow.entries()) {
+      if (stock(holding, x.nowMs) >= x.costMicro) continue;
+      const limit = charge.shadowLimits[index];
+      if (limit === undefined) continue;
+      if (x.nowMs < holding.askAgainAtMs) {
+        this.#options.onShadowRefused(x.coordinatorName, limit, 1);
+        continue;
+      }
+      // Requests that ask anyway take their shadow charges along.
+      if (spendable(charge, x.costMicro, x.nowMs) && lessee.waiting < MAX_WAITERS) {
+        lessee.enqueue({ charge: this.#shadowAlone(holding, limit), costMicro: x.costMicro, settled: "no", settle: () => undefined });
+        lessee.ask(x, x.nowMs);
+      }
+    }
+  }
+
+  #shadowAlone(holding: Holding, limit: LimitConfig): ChargeSet {
+    let alone = this.#shadowCharges.get(holding);
+    if (alone === undefined) {
+      alone = { ...NOTHING_CHARGED, all: [holding], shadow: [holding], shadowLimits: [limit] };
+      this.#shadowCharges.set(holding, alone);
+    }
+    return alone;
+  }
+
+  #wait(lessee: TenantLessee, charge: ChargeSet, x: AdmitRequest): Admission | Promise<Admission> {
+    if (x.nowMs < lessee.unreachableUntilMs) return this.#failOver(charge, x);
+    if (lessee.waiting >= MAX_WAITERS) return this.#failOver(charge, x);
+    this.stats.waited++;
+    return new Promise<Admission>((resolve) => {
+      const { now } = this.#options;
+      const waiter: Waiter = {
+        charge,
+        costMicro: x.costMicro,
+        settled: "no",
+        settle: (verdict) => {
+          if (waiter.settled !== "no") return;
+          clearTimeout(timer);
+          const admission = this.#conclude(lessee, charge, x, verdict);
+          waiter.settled = admission.admitted ? "admitted" : "refused";
+          resolve(admission);
+        },
+      };
+      // Its own timer, in its own request: the leader of the call may be gone.
+      const timer = setTimeout(() => {
+        lessee.noteUnreachable(now());
+        waiter.settle(undefined);
+      }, charge.deadlineMs);
+      lessee.enqueue(waiter);
+      lessee.ask(x, x.nowMs);
+    });
+  }
+
+  #conclude(
+    lessee: TenantLessee,
+    charge: ChargeSet,
+    x: AdmitRequest,
+    verdict: Parameters<Waiter["settle"]>[0],
+  ): Admission {
+    if (x.keyId !== undefined && lessee.isRevoked(x.keyId)) return revoked();
+    if (verdict === undefined) return this.#failOver(charge, x);
+    return verdict.admitted ? verdict : limited(charge, x.costMicro, this.#options.now());
+  }
+
+  #failOver(charge: ChargeSet, x: AdmitRequest): Admission {
+    this.stats.failedOver++;
+    const nowMs = this.#options.now();
+    const closed = charge.enforcedLimits.filter((limit) => limit.failMode === "closed");
+    if (closed.length > 0) return unreachable(closed);
+    let decidedBy: "fail-open" | "fail-local" = "fail-open";
+    for (const [index, holding] of charge.enforced.entries()) {
+      const limit = charge.enforcedLimits[index];
+      if (limit?.failMode !== "local") continue;
+      decidedBy = "fail-local";
+      if (!this.#spendLocally(holding, x.costMicro, nowMs)) return unreachable([limit]);
+    }
+    return { admitted: true, decidedBy, decidedAtMs: nowMs };
+  }
+
+  #spendLocally(holding: Holding, costMicro: number, nowMs: number): boolean {
+    const { spec, freeMicro, activeLessees } = holding;
+    let local = this.#localShares.get(holding);
+    if (local === undefined) {
+      local = newLocalShare(spec, freeMicro, activeLessees, nowMs);
+      this.#localShares.set(holding, local);
+    }
+    return spendLocally(local, spec, freeMicro, activeLessees, costMicro, nowMs);
+  }
+}
+
+function spendable(charge: ChargeSet, costMicro: number, nowMs: number): boolean {
+  return charge.enforced.every((holding) => stock(holding, nowMs) >= costMicro);
+}
+
+function limited(charge: ChargeSet, costMicro: number, nowMs: number): Admission {
+  const violated: LimitConfig[] = [];
+  let retryAtMs = nowMs;
+  for (const [index, holding] of charge.enforced.entries()) {
+    const limit = charge.enforcedLimits[index];
+    if (limit === undefined || nowMs >= holding.askAgainAtMs || stock(holding, nowMs) >= costMicro) continue;
+    violated.push(limit);
+    retryAtMs = Math.max(retryAtMs, holding.retryAtMs);
+  }
+  return { admitted: false, reason: "limited", retryAfterMs: retryAtMs - nowMs, violated };
+}
+
+function unreachable(violated: readonly LimitConfig[]): Admission {
+  return { admitted: false, reason: "coordinator-unreachable", retryAfterMs: UNREACHABLE_RETRY_AFTER_MS, violated };
+}
+
+function revoked(): Admission {
+  return { admitted: false, reason: "key-revoked", retryAfterMs: 0, violated: [] };
+}

@@ -1,0 +1,46 @@
+/** What one kind of request is charged with: holdings found once for each (tenant limits, route limits, principal). */
+import type { LimitConfig } from "../../config/model.ts";
+import type { Holding } from "../../policy/limits/lessee.ts";
+
+export interface ChargeSet {
+  readonly all: readonly Holding[];
+  readonly enforced: readonly Holding[];
+  readonly shadow: readonly Holding[];
+  /** In the order of `enforced` and `shadow`. */
+  readonly enforcedLimits: readonly LimitConfig[];
+  readonly shadowLimits: readonly LimitConfig[];
+  /** The shortest deadline of its limits. */
+  readonly deadlineMs: number;
+}
+
+const DEFAULT_DEADLINE_MS = 150;
+
+export const NOTHING_CHARGED: ChargeSet = {
+  all: [],
+  enforced: [],
+  shadow: [],
+  enforcedLimits: [],
+  shadowLimits: [],
+  deadlineMs: DEFAULT_DEADLINE_MS,
+};
+
+export function makeChargeSet(
+  limits: readonly LimitConfig[],
+  principal: string,
+  holding: (partition: string, limit: LimitConfig) => Holding,
+): ChargeSet {
+  const charged = limits.map((limit) => ({
+    limit,
+    holding: holding(limit.partition === "principal" ? `${limit.id}|${principal}` : limit.id, limit),
+  }));
+  const enforced = charged.filter(({ limit }) => limit.mode === "enforce");
+  const shadow = charged.filter(({ limit }) => limit.mode === "shadow");
+  return {
+    all: charged.map((charge) => charge.holding),
+    enforced: enforced.map((charge) => charge.holding),
+    shadow: shadow.map((charge) => charge.holding),
+    enforcedLimits: enforced.map(({ limit }) => limit),
+    shadowLimits: shadow.map(({ limit }) => limit),
+    deadlineMs: limits.reduce((least, limit) => Math.min(least, limit.deadlineMs), Number.POSITIVE_INFINITY),
+  };
+}

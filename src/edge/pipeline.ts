@@ -1,0 +1,84 @@
+/**
+ * The way of one request: the stages in order, until one answers. No branch but "a stage answered"; what must always
+ * happen (respond, record) happens behind the loop, and whatever throws ends in a plain answer, never in a dropped
+ * connection.
+ */
+import type { Env } from "../platform/bindings.ts";
+import type { Edge } from "./edge.ts";
+import type { Exchange, StageAnswer } from "./exchange.ts";
+import { lastResort } from "./last-resort.ts";
+import { admit, admitMiss } from "./stages/admit.ts";
+import { breaker } from "./stages/breaker.ts";
+import { cacheLookup } from "./stages/cache.ts";
+import { degrade } from "./stages/degrade.ts";
+import { forward } from "./stages/forward.ts";
+import { identify } from "./stages/identify.ts";
+import { ingress } from "./stages/ingress.ts";
+import { record } from "./stages/record.ts";
+import { respond } from "./stages/respond.ts";
+import { route } from "./stages/route.ts";
+
+type Stage = (edge: Edge, x: Exchange) => StageAnswer;
+
+const STAGES: readonly Stage[] = [
+  ingress,
+  route,
+  identify,
+  admit,
+  cacheLookup,
+  admitMiss,
+  breaker,
+  forward,
+  degrade,
+];
+
+export async function handle(edge: Edge, request: Request, env: Env, context: ExecutionContext): Promise<Response> {
+  const x = beginExchange(edge, request, env, context);
+  let answer: Response | undefined;
+  try {
+    for (const stage of STAGES) {
+      const result = stage(edge, x);
+      answer = result instanceof Promise ? await result : result;
+      if (answer !== undefined) break;
+    }
+    answer = respond(edge, x, answer ?? lastResort(x.requestId));
+  } catch (error) {
+    edge.counters.countEvent("weir_internal_errors_total");
+    console.error(JSON.stringify({ level: "error", requestId: x.requestId, error: String(error) }));
+    answer = lastResort(x.requestId);
+    x.served = "fallback";
+  }
+  record(edge, x, answer);
+  return answer;
+}
+
+function beginExchange(edge: Edge, request: Request, env: Env, context: ExecutionContext): Exchange {
+  return {
+    request,
+    env,
+    waitUntil: (work) => {
+      context.waitUntil(work);
+    },
+    tables: edge.tables,
+    pop: edge.pop,
+    startedAtMs: edge.now(),
+    method: request.method,
+    requestId: "",
+    url: undefined,
+    headers: request.headers,
+    clientIp: "",
+    inboundAttempt: false,
+    route: undefined,
+    caller: undefined,
+    admission: undefined,
+    breaker: undefined,
+    failure: undefined,
+    served: undefined,
+    cacheStatus: undefined,
+    proxyError: undefined,
+    refusal: undefined,
+    retryAfterMs: undefined,
+    violated: [],
+    holdsSlot: false,
+  };
+}

@@ -1,0 +1,28 @@
+/** breaker: closed → go; open → the ladder; half-open → only with a probe lease; ramp → by tenant. */
+import type { Edge } from "../edge.ts";
+import type { BreakerPassage, Exchange, StageAnswer } from "../exchange.ts";
+
+export function breaker(edge: Edge, x: Exchange): StageAnswer {
+  const { route, caller } = x;
+  if (route === undefined || caller === undefined) return undefined;
+  const passage = edge.origins.pass({
+    env: x.env,
+    waitUntil: x.waitUntil,
+    nowMs: edge.now(),
+    origin: route.origin,
+    configVersion: x.tables.configVersion,
+    tenantId: caller.tenant.id,
+    method: x.method,
+    priority: caller.tenant.priority,
+    pop: x.pop,
+  });
+  return passage instanceof Promise ? passage.then((settled) => note(x, settled)) : note(x, passage);
+}
+
+function note(x: Exchange, passage: BreakerPassage): undefined {
+  x.breaker = passage;
+  if (passage.kind === "refused") {
+    x.failure = { reason: "breaker-open", retryAfterMs: passage.retryAfterMs, response: undefined };
+  }
+  return undefined;
+}

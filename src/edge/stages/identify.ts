@@ -1,0 +1,99 @@
+/**
+ * identify: who calls. The identity rules are tried in the file's order; the first whose credential is present decides,
+ * so a wrong key is refused and never falls through to the anonymous plan. A consumed credential is not passed on.
+ * Nothing here calls a coordinator: a forged key costs one MAC.
+ */
+import ipaddr from "ipaddr.js";
+import type { IdentityRule } from "../../config/model.ts";
+import { refuse } from "../refuse.ts";
+import { hash32 } from "../../policy/kernel/hash.ts";
+import type { AddressPartition, Edge } from "../edge.ts";
+import type { Exchange, StageAnswer } from "../exchange.ts";
+
+/** Anonymous callers share this many partitions of each limit, ... */
+export const ANONYMOUS_PARTITIONS = 4_096;
+/** ... spread over this many coordinator objects for each plan. */
+export const ANONYMOUS_COORDINATORS = 16;
+
+export function identify(edge: Edge, x: Exchange): StageAnswer {
+  for (const rule of x.tables.identity) {
+    if (rule.type === "anonymous") return identifyAnonymous(edge, x, rule.plan);
+    const presented = presentedKey(x.headers, rule);
+    if (presented === undefined) continue;
+    const known = edge.credentials.known(presented);
+    if (known !== undefined) return acceptKey(x, rule.header, known.tenantId, known.keyId);
+    return verifyKey(edge, x, rule.header, presented);
+  }
+  x.refusal = "unauthenticated";
+  return refuse(x, "unauthenticated");
+}
+
+function presentedKey(headers: Headers, rule: Extract<IdentityRule, { type: "apiKey" }>): string | undefined {
+  const value = headers.get(rule.header);
+  if (value === null || rule.scheme === undefined) return value ?? undefined;
+  const { scheme } = rule;
+  if (value.length <= scheme.length || value[scheme.length] !== " ") return undefined;
+  if (value.slice(0, scheme.length).toLowerCase() !== scheme.toLowerCase()) return undefined;
+  return value.slice(scheme.length + 1).trim();
+}
+
+async function verifyKey(edge: Edge, x: Exchange, header: string, presented: string): Promise<Response | undefined> {
+  const secret = x.env.WEIR_KEY_SECRET;
+  if (secret === undefined || secret === "") {
+    x.refusal = "key-secret-missing";
+    return refuse(x, "key-secret-missing");
+  }
+  const key = await edge.credentials.verify(secret, presented);
+  if (key === undefined) return refuseKey(x);
+  return acceptKey(x, header, key.tenantId, key.keyId);
+}
+
+function acceptKey(x: Exchange, header: string, tenantId: string, keyId: string): Response | undefined {
+  const tenant = x.tables.tenant(tenantId);
+  if (tenant === undefined) return refuseKey(x);
+  x.headers.delete(header);
+  x.caller = { tenant, coordinatorName: tenantCoordinator(tenantId), principal: keyId, keyId };
+  return undefined;
+}
+
+/** The same answer for a forged key and for a tenant that does not exist. */
+function refuseKey(x: Exchange): Response {
+  x.refusal = "invalid-key";
+  return refuse(x, "invalid-key");
+}
+
+export function tenantCoordinator(tenantId: string): string {
+  return `tenant:${tenantId}`;
+}
+
+function identifyAnonymous(edge: Edge, x: Exchange, plan: string): Response | undefined {
+  const tenant = x.tables.anonymous(plan);
+  if (tenant === undefined) {
+    x.refusal = "unauthenticated";
+    return refuse(x, "unauthenticated");
+  }
+  let partition = edge.addresses.get(x.clientIp);
+  if (partition === undefined) {
+    partition = addressPartition(x.clientIp);
+    edge.addresses.set(x.clientIp, partition);
+  }
+  x.caller = {
+    tenant,
+    coordinatorName: `anonymous:${plan}:${partition.coordinatorSuffix}`,
+    principal: partition.principal,
+    keyId: undefined,
+  };
+  return undefined;
+}
+
+/** One caller is an IPv4 address or an IPv6 /64; IPv4-mapped addresses are IPv4. Anything else shares one partition. */
+export function addressPartition(address: string): AddressPartition {
+  let network = "unknown";
+  if (ipaddr.isValid(address)) {
+    const parsed = ipaddr.process(address);
+    network =
+      parsed instanceof ipaddr.IPv6 ? parsed.toByteArray().slice(0, 8).join(".") : parsed.toNormalizedString();
+  }
+  const bucket = hash32(network) % ANONYMOUS_PARTITIONS;
+  return { principal: `a${bucket}`, coordinatorSuffix: String(bucket % ANONYMOUS_COORDINATORS) };
+}

@@ -1,0 +1,109 @@
+/**
+ * Header hygiene. What a client or an origin says about the connection or about us is dropped; what the next hop must
+ * know is rebuilt. Names are deleted, not copied one by one: touching headers is the dearest part of a proxy's work.
+ */
+
+/** RFC 9110 section 7.6.1, and its predecessors. */
+const HOP_BY_HOP: readonly string[] = [
+  "connection",
+  "keep-alive",
+  "proxy-connection",
+  "transfer-encoding",
+  "te",
+  "trailer",
+  "upgrade",
+];
+
+/** Never trusted from outside; rebuilt or dropped. */
+const CLAIMED_BY_CLIENT: readonly string[] = [
+  "forwarded",
+  "x-forwarded-for",
+  "x-forwarded-host",
+  "x-forwarded-port",
+  "x-forwarded-proto",
+  "x-forwarded-server",
+  "x-real-ip",
+  "x-original-url",
+  "x-rewrite-url",
+  "x-http-method-override",
+  "x-http-method",
+  "x-method-override",
+  "true-client-ip",
+  "cf-connecting-ip",
+  "cf-connecting-ipv6",
+  "cf-pseudo-ipv4",
+  "cf-ipcountry",
+  "cf-ray",
+  "cf-visitor",
+  "cf-worker",
+  "cf-ew-via",
+  "proxy-authorization",
+  "weir-attempt",
+  "weir-served",
+  "weir-tenant",
+  "weir-request-id",
+];
+
+export const VIA = "1.1 weir";
+const LOOP_TOKEN = "weir";
+
+export interface ForwardedBy {
+  /** "" when unknown. */
+  readonly clientIp: string;
+  readonly protocol: string;
+  readonly host: string;
+}
+
+/** A copy of `inbound` that may go to an origin. */
+export function cleanRequestHeaders(inbound: Headers, by: ForwardedBy): Headers {
+  const headers = new Headers(inbound);
+  const connection = headers.get("connection");
+  if (connection !== null) dropNamed(headers, connection);
+  for (const name of HOP_BY_HOP) headers.delete(name);
+  for (const name of CLAIMED_BY_CLIENT) headers.delete(name);
+  if (by.clientIp !== "") headers.set("x-forwarded-for", by.clientIp);
+  headers.set("x-forwarded-proto", by.protocol);
+  headers.set("x-forwarded-host", by.host);
+  headers.append("via", VIA);
+  headers.append("cdn-loop", LOOP_TOKEN);
+  return headers;
+}
+
+/** Drops from an origin's answer, in place, what is not for the client. */
+export function cleanResponseHeaders(headers: Headers): void {
+  const connection = headers.get("connection");
+  if (connection !== null) dropNamed(headers, connection);
+  for (const name of HOP_BY_HOP) headers.delete(name);
+  headers.delete("weir-served");
+}
+
+/** Names listed in `Connection`, except the ones that mean something else. */
+function dropNamed(headers: Headers, connection: string): void {
+  for (const part of connection.split(",")) {
+    const name = part.trim().toLowerCase();
+    if (name === "" || name === "close" || name === "keep-alive" || !isToken(name)) continue;
+    headers.delete(name);
+  }
+}
+
+function isToken(name: string): boolean {
+  for (let index = 0; index < name.length; index++) {
+    const code = name.charCodeAt(index);
+    const valid =
+      (code >= 0x61 && code <= 0x7a) || (code >= 0x30 && code <= 0x39) || "!#$%&'*+-.^_`|~".includes(name.charAt(index));
+    if (!valid) return false;
+  }
+  return name !== "";
+}
+
+/** The request has been through here before. */
+export function hasLoop(headers: Headers): boolean {
+  return listHas(headers.get("cdn-loop"), isLoopToken) || listHas(headers.get("via"), isOurVia);
+}
+
+function listHas(value: string | null, isOurs: (item: string) => boolean): boolean {
+  return value !== null && value.split(",").some((item) => isOurs(item.trim().toLowerCase()));
+}
+
+const isLoopToken = (item: string): boolean => item === LOOP_TOKEN || item.startsWith(`${LOOP_TOKEN};`);
+const isOurVia = (item: string): boolean => item.endsWith(" weir");

@@ -1,0 +1,14 @@
+import type { Metrics } from "../src/coordinators/metrics/object.ts";
+import type { Origin } from "../src/coordinators/origin/object.ts";
+import type { Tenant } from "../src/coordinators/tenant/object.ts";
+import type { Env as WeirEnv } from "../src/platform/bindings.ts";
+
+declare global {
+  namespace Cloudflare {
+    interface Env extends Omit<WeirEnv, "TENANT" | "ORIGIN" | "METRICS"> {
+      readonly TENANT: DurableObjectNamespace<Tenant>;
+      readonly ORIGIN: DurableObjectNamespace<Origin>;
+      readonly METRICS: DurableObjectNamespace<Metrics>;
+    }
+  }
+}
