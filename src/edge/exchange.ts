@@ -70,7 +70,7 @@ export interface Exchange {
 export type BreakerPassage =
   | { readonly kind: "go"; readonly mayRetry: boolean }
   | { readonly kind: "probe"; readonly leaseId: string; readonly epoch: number }
-  | { readonly kind: "refused"; readonly retryAfterMs: number; readonly state: string };
+  | { readonly kind: "refused"; readonly retryAfterMs: number };
 
 /** Why the origin could not answer; `response` is its own 5xx answer when there was one. */
 export interface OriginFailure {

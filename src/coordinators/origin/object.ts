@@ -1,4 +1,251 @@
+/**
+ * The coordinator of one origin: hears what edges see, decides the breaker's state for the world, and hands out probe
+ * leases. When nobody calls while a probe is due, an alarm probes, under a lease like everybody else.
+ */
 import { DurableObject } from "cloudflare:workers";
 import type { Env } from "../../platform/bindings.ts";
+import {
+  type Breaker,
+  concludeProbe,
+  force,
+  grantProbe,
+  newBreaker,
+  observe,
+  resetBreaker,
+  tick,
+} from "../../policy/breaker/state-machine.ts";
+import { type BreakerView, viewOf } from "../../policy/breaker/view.ts";
+import { verdictOfStatus } from "../../policy/forwarding/verdict.ts";
+import {
+  ORIGIN_PROTOCOL_VERSION,
+  type OriginProtocol,
+  type OriginReport,
+  type OriginSettings,
+  type OriginStatus,
+} from "../../protocol/origin.ts";
+import { takeTurn } from "../turn.ts";
+import { OriginStorage } from "./storage.ts";
 
-export class Origin extends DurableObject<Env> {}
+/** A lost probe's place is free again this long after its own timeout. */
+const PROBE_LEASE_MARGIN_MS = 1_000;
+const MAX_PROBE_TIMEOUT_MS = 60_000;
+/** The object probes by itself when no edge has taken the lease for so long. */
+const OWN_PROBE_AFTER_MS = 1_000;
+/** Edges whose last report number is remembered, in the order in which they were heard. */
+const MAX_EDGES = 5_000;
+const OWN_POP = "coordinator";
+const MAX_FORCED_MS = 30 * 86_400_000;
+
+export class Origin extends DurableObject<Env> implements OriginProtocol {
+  readonly #storage: OriginStorage;
+  #breaker: Breaker | undefined;
+  #settings: OriginSettings | undefined;
+  #settingsDirty = false;
+  /** What is stored: the breaker is written again when this differs. */
+  #storedMark = "";
+  #storedEpoch = 0;
+  readonly #edges = new Map<string, number>();
+
+  constructor(state: DurableObjectState, env: Env) {
+    super(state, env);
+    this.#storage = new OriginStorage(state.storage);
+    this.#load();
+  }
+
+  async report(report: OriginReport): Promise<{ readonly seq: number; readonly view: BreakerView }> {
+    checkReport(report);
+    const view = this.#turn(report.settings, (breaker, nowMs) => {
+      if (report.seq > (this.#edges.get(report.edgeId) ?? 0)) {
+        this.#rememberEdge(report.edgeId, report.seq);
+        const failures = Object.values(report.failures).reduce((sum, count) => sum + count, 0);
+        const { pop, epoch, successes } = report;
+        observe(breaker, { pop, epoch, successes, failures }, nowMs, Math.random());
+      }
+      return viewOf(breaker, report.pop, nowMs);
+    });
+    await this.#scheduleProbe();
+    return { seq: report.seq, view };
+  }
+
+  async probe(request: { readonly v: 1; readonly pop: string; readonly timeoutMs: number }): Promise<{
+    readonly leaseId: string | undefined;
+    readonly view: BreakerView;
+  }> {
+    const timeoutMs = Math.min(MAX_PROBE_TIMEOUT_MS, Math.max(0, request.timeoutMs));
+    const granted = this.#turn(undefined, (breaker, nowMs) => {
+      const leaseId = crypto.randomUUID();
+      const taken = grantProbe(breaker, leaseId, nowMs + timeoutMs + PROBE_LEASE_MARGIN_MS, nowMs);
+      return { leaseId: taken ? leaseId : undefined, view: viewOf(breaker, request.pop, nowMs) };
+    });
+    await this.#scheduleProbe();
+    return granted;
+  }
+
+  async probeResult(request: {
+    readonly v: 1;
+    readonly pop: string;
+    readonly leaseId: string;
+    readonly epoch: number;
+    readonly succeeded: boolean;
+  }): Promise<{ readonly view: BreakerView }> {
+    const view = this.#turn(undefined, (breaker, nowMs) => {
+      concludeProbe(breaker, request.leaseId, request.epoch, request.succeeded, nowMs, Math.random());
+      return viewOf(breaker, request.pop, nowMs);
+    });
+    await this.#scheduleProbe();
+    return { view };
+  }
+
+  async status(): Promise<OriginStatus> {
+    if (this.#breaker === undefined) {
+      return { view: undefined, forced: undefined, score: 0, outstandingProbes: 0, pops: 0, history: [] };
+    }
+    return this.#turn(undefined, statusOf);
+  }
+
+  async force(request: {
+    readonly v: 1;
+    readonly settings: OriginSettings;
+    readonly state: "open" | "closed";
+    readonly reason: string;
+    readonly by: string;
+    readonly forMs: number;
+  }): Promise<OriginStatus> {
+    const { state, reason, by } = request;
+    if (!(request.forMs > 0 && request.forMs <= MAX_FORCED_MS)) throw new RangeError("forMs must be above 0, at most 30 days");
+    const status = this.#turn(request.settings, (breaker, nowMs) => {
+      force(breaker, { state, reason, by, untilMs: nowMs + request.forMs }, nowMs);
+      return statusOf(breaker, nowMs);
+    });
+    await this.#scheduleProbe();
+    return status;
+  }
+
+  async reset(request: { readonly v: 1; readonly settings: OriginSettings; readonly reason: string }): Promise<OriginStatus> {
+    return this.#turn(request.settings, (breaker, nowMs) => {
+      resetBreaker(breaker, request.reason, nowMs);
+      return statusOf(breaker, nowMs);
+    });
+  }
+
+  /** Probes when it is due and no edge did. The lease is stored before the fetch, the outcome decided upon after it. */
+  override async alarm(): Promise<void> {
+    const settings = this.#settings;
+    if (settings === undefined) return;
+    const { leaseId, view } = await this.probe({ v: 1, pop: OWN_POP, timeoutMs: settings.probeTimeoutMs });
+    if (leaseId === undefined) return;
+    const succeeded = await fetchProbe(settings);
+    await this.probeResult({ v: 1, pop: OWN_POP, leaseId, epoch: view.epoch, succeeded });
+  }
+
+  async #scheduleProbe(): Promise<void> {
+    const breaker = this.#breaker;
+    if (breaker === undefined) return;
+    const { state, forced } = breaker;
+    let atMs: number | undefined;
+    if (forced !== undefined) atMs = forced.untilMs + 1;
+    else if (state.kind === "open" || state.kind === "half-open") {
+      const freeAtMs = Math.max(0, ...breaker.probes.values());
+      atMs = Math.max(state.nextProbeAtMs, freeAtMs) + OWN_PROBE_AFTER_MS;
+    }
+    if (atMs === undefined) return;
+    const nextMs = await this.ctx.storage.getAlarm();
+    if (nextMs === null || Math.abs(nextMs - atMs) > 50) await this.ctx.storage.setAlarm(atMs);
+  }
+
+  #load(): void {
+    const stored = this.#storage.load();
+    this.#breaker = stored?.breaker;
+    this.#settings = stored?.settings;
+    this.#settingsDirty = false;
+    this.#storedMark = stored === undefined ? "" : markOf(stored.breaker);
+    this.#storedEpoch = stored?.breaker.epoch ?? 0;
+  }
+
+  #turn<Reply>(settings: OriginSettings | undefined, decide: (breaker: Breaker, nowMs: number) => Reply): Reply {
+    return takeTurn(
+      this.ctx.storage,
+      () => {
+        this.#load();
+      },
+      () => {
+        const nowMs = Date.now();
+        if (settings !== undefined) this.#takeSettings(settings);
+        const breaker = this.#breaker;
+        if (breaker === undefined) throw new TypeError("this origin has not been reported yet");
+        tick(breaker, nowMs);
+        const reply = decide(breaker, nowMs);
+        const mark = markOf(breaker);
+        if (mark === this.#storedMark && !this.#settingsDirty) return { reply, persist: undefined };
+        return {
+          reply,
+          persist: () => {
+            if (this.#settings !== undefined) this.#storage.saveSettings(this.#settings);
+            this.#storage.saveBreaker(breaker, this.#storedEpoch);
+            this.#settingsDirty = false;
+            this.#storedMark = mark;
+            this.#storedEpoch = breaker.epoch;
+          },
+        };
+      },
+    );
+  }
+
+  #takeSettings(settings: OriginSettings): void {
+    if (this.#settings !== undefined && settings.configVersion <= this.#settings.configVersion) return;
+    this.#settings = settings;
+    this.#settingsDirty = true;
+    if (this.#breaker === undefined) this.#breaker = newBreaker(settings.breaker);
+    else this.#breaker.settings = settings.breaker;
+  }
+
+  #rememberEdge(edgeId: string, seq: number): void {
+    this.#edges.delete(edgeId);
+    this.#edges.set(edgeId, seq);
+    for (const oldest of this.#edges.keys()) {
+      if (this.#edges.size <= MAX_EDGES) break;
+      this.#edges.delete(oldest);
+    }
+  }
+}
+
+/** Changes exactly when something stored would. */
+function markOf({ epoch, state, probes, forced }: Breaker): string {
+  const successes = state.kind === "half-open" ? state.successes : 0;
+  return `${epoch}|${state.kind}|${successes}|${[...probes.keys()].join(",")}|${forced?.untilMs ?? 0}`;
+}
+
+function statusOf(breaker: Breaker, nowMs: number): OriginStatus {
+  return {
+    view: viewOf(breaker, "", nowMs),
+    forced: breaker.forced,
+    score: breaker.score,
+    outstandingProbes: breaker.probes.size,
+    pops: breaker.pops.size,
+    history: breaker.history,
+  };
+}
+
+async function fetchProbe(settings: OriginSettings): Promise<boolean> {
+  try {
+    const response = await fetch(settings.probeUrl, {
+      redirect: "manual",
+      headers: { "user-agent": "weir-probe", "weir-attempt": "1" },
+      signal: AbortSignal.timeout(Math.min(MAX_PROBE_TIMEOUT_MS, settings.probeTimeoutMs)),
+    });
+    await response.body?.cancel();
+    return verdictOfStatus(response.status).kind === "success";
+  } catch {
+    // Unreachable is what the probe was to find out; the breaker counts it.
+    return false;
+  }
+}
+
+function checkReport(report: OriginReport): void {
+  const { v, seq, successes, failures, epoch } = report;
+  const counts = [seq, successes, epoch, ...Object.values(failures)];
+  const sound = v === ORIGIN_PROTOCOL_VERSION && counts.every((count) => Number.isSafeInteger(count) && count >= 0);
+  if (!sound || typeof report.edgeId !== "string" || typeof report.pop !== "string") {
+    throw new TypeError("origin report refused: not a report of this version");
+  }
+}

@@ -1,0 +1,186 @@
+/**
+ * One origin call: begin → try (and retry) → end. The same for requests, for revalidation behind an answer and for the
+ * failover rung. What it found out is reported to the origin's coordinator behind the answer; a call that is pending
+ * past the early age is reported while it pends. Never rejects.
+ */
+import type { CompiledOrigin } from "../config/tables.ts";
+import type { Env } from "../platform/bindings.ts";
+import { failureKindOf } from "../platform/origin-fetch.ts";
+import type { FailureKind, Verdict } from "../policy/breaker/types.ts";
+import { mayRepeat, noteRequest, retryWait } from "../policy/forwarding/retry.ts";
+import { verdictOfFailure, verdictOfStatus } from "../policy/forwarding/verdict.ts";
+import { readResponseBody } from "./body.ts";
+import type { BreakerPassage } from "./exchange.ts";
+import type { OriginSight, OriginViews } from "./origin-views.ts";
+
+export interface OriginRequest {
+  readonly env: Env;
+  readonly waitUntil: (work: Promise<unknown>) => void;
+  readonly origin: CompiledOrigin;
+  readonly configVersion: number;
+  readonly method: string;
+  /** Canonical. */
+  readonly path: string;
+  readonly query: string;
+  /** Cleaned; `Weir-Attempt` is set on it. */
+  readonly headers: Headers;
+  readonly body: ArrayBuffer | ReadableStream | null;
+  readonly deadlineMs: number;
+  readonly passage: Exclude<BreakerPassage, { kind: "refused" }>;
+  readonly pop: string;
+  /** Another layer retries, so this call does not. */
+  readonly inboundAttempt: boolean;
+}
+
+export interface OriginAnswer {
+  readonly kind: "answer";
+  readonly status: number;
+  readonly statusText: string;
+  /** The origin's; not to be changed. */
+  readonly headers: Headers;
+  readonly body: ArrayBuffer | ReadableStream | null;
+  readonly complete: boolean;
+  readonly verdict: Verdict;
+  readonly attempts: number;
+}
+
+export interface OriginFailed {
+  readonly kind: "failed";
+  readonly reason: FailureKind | "bulkhead";
+  readonly attempts: number;
+}
+
+export async function callOrigin(views: OriginViews, request: OriginRequest): Promise<OriginAnswer | OriginFailed> {
+  const sight = views.sight(request.origin.id);
+  const { concurrency } = request.origin.config;
+  if (concurrency !== undefined && sight.inFlight >= concurrency) {
+    if (request.passage.kind === "probe") views.concludeProbe(request, request.passage, false);
+    return { kind: "failed", reason: "bulkhead", attempts: 0 };
+  }
+  sight.inFlight++;
+  try {
+    return await attemptAll(views, sight, request);
+  } finally {
+    sight.inFlight--;
+  }
+}
+
+async function attemptAll(
+  views: OriginViews,
+  sight: OriginSight,
+  request: OriginRequest,
+): Promise<OriginAnswer | OriginFailed> {
+  const endsAtMs = views.now() + request.deadlineMs;
+  noteRequest(sight.budget, views.now());
+  for (let attempt = 1; ; attempt++) {
+    const outcome = await attemptOnce(views, sight, request, attempt, endsAtMs - views.now());
+    const failed = outcome.kind === "failed" || outcome.verdict.kind === "failure";
+    if (!failed) return outcome;
+    const waitMs = waitBeforeRetry(views, sight, request, outcome, endsAtMs);
+    if (waitMs === undefined) return outcome;
+    if (outcome.kind === "answer" && outcome.body instanceof ReadableStream) await outcome.body.cancel();
+    await new Promise((resolve) => setTimeout(resolve, waitMs));
+  }
+}
+
+function waitBeforeRetry(
+  views: OriginViews,
+  sight: OriginSight,
+  request: OriginRequest,
+  outcome: OriginAnswer | OriginFailed,
+  endsAtMs: number,
+): number | undefined {
+  const { passage, origin, body, inboundAttempt } = request;
+  if (passage.kind !== "go" || !passage.mayRetry || inboundAttempt || body instanceof ReadableStream) return undefined;
+  // The breaker may have opened since this call began.
+  if (sight.view?.state !== "closed" && sight.view?.state !== "forced-closed") return undefined;
+  if (!mayRepeat(request.method, request.headers.has("idempotency-key"), origin.config.keyAware)) return undefined;
+  const nowMs = views.now();
+  return retryWait(
+    sight.budget,
+    {
+      attempt: outcome.attempts,
+      attempts: origin.config.retry.attempts,
+      budgetRatio: origin.config.retry.budgetRatio,
+      status: outcome.kind === "answer" ? outcome.status : undefined,
+      retryAfterMs: outcome.kind === "answer" ? retryAfterMs(outcome.headers.get("retry-after"), nowMs) : undefined,
+      leftMs: endsAtMs - nowMs,
+    },
+    nowMs,
+    views.random(),
+  );
+}
+
+/** RFC 9110 section 10.2.3: seconds or a date. Undefined when absent or malformed. */
+function retryAfterMs(value: string | null, nowMs: number): number | undefined {
+  if (value === null || value.length > 40) return undefined;
+  const seconds = Number(value);
+  if (Number.isFinite(seconds) && seconds >= 0) return seconds * 1_000;
+  const dateMs = Date.parse(value);
+  return Number.isNaN(dateMs) ? undefined : Math.max(0, dateMs - nowMs);
+}
+
+async function attemptOnce(
+  views: OriginViews,
+  sight: OriginSight,
+  request: OriginRequest,
+  attempt: number,
+  leftMs: number,
+): Promise<OriginAnswer | OriginFailed> {
+  const { origin, headers, passage } = request;
+  const abort = new AbortController();
+  let late = false;
+  const early = setTimeout(() => {
+    late = true;
+    if (passage.kind === "go") views.noteFailure(sight, "late", request);
+  }, origin.config.breaker.earlyAgeMs);
+  const timeout = setTimeout(() => {
+    abort.abort(new DOMException("the attempt timed out", "TimeoutError"));
+  }, Math.max(1, Math.min(origin.config.tryTimeoutMs, leftMs)));
+  headers.set("weir-attempt", String(attempt));
+  const outcome = await fetchOnce(request, attempt, abort.signal);
+  clearTimeout(early);
+  clearTimeout(timeout);
+  const verdict = outcome.kind === "answer" ? outcome.verdict : verdictOf(outcome.reason);
+  if (passage.kind === "probe") views.concludeProbe(request, passage, verdict.kind === "success");
+  else if (verdict.kind === "success") views.noteSuccess(sight, request);
+  // A late call has been counted already.
+  else if (verdict.kind === "failure" && !late) views.noteFailure(sight, verdict.failure, request);
+  return outcome;
+}
+
+function verdictOf(reason: FailureKind | "bulkhead"): Verdict {
+  return reason === "bulkhead" ? { kind: "ignored" } : verdictOfFailure(reason);
+}
+
+async function fetchOnce(request: OriginRequest, attempt: number, signal: AbortSignal): Promise<OriginAnswer | OriginFailed> {
+  const { origin, method, path, query, headers, body } = request;
+  let response: Response;
+  try {
+    response = await fetch(origin.base + origin.pathPrefix + path + query, {
+      method,
+      headers,
+      body,
+      redirect: "manual",
+      signal,
+    });
+  } catch (error) {
+    return { kind: "failed", reason: failureKindOf(error), attempts: attempt };
+  }
+  try {
+    const read = method === "HEAD" ? { body: null, complete: true } : await readResponseBody(response);
+    return {
+      kind: "answer",
+      status: response.status,
+      statusText: response.statusText,
+      headers: response.headers,
+      body: read.body,
+      complete: read.complete,
+      verdict: verdictOfStatus(response.status),
+      attempts: attempt,
+    };
+  } catch (error) {
+    const kind = failureKindOf(error);
+    return { kind: "failed", reason: kind === "timeout" ? "timeout" : "body", attempts: attempt };
+  }
+}

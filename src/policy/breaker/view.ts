@@ -1,0 +1,72 @@
+/**
+ * An edge's copy of a breaker, and what a request may conclude from it. Times in a view are durations from the moment
+ * it was made, so no two clocks are compared; the edge counts them from the moment it received it.
+ */
+import { hash32 } from "../kernel/hash.ts";
+import type { Breaker } from "./state-machine.ts";
+
+export type BreakerView =
+  | { readonly state: "closed" | "forced-closed" | "forced-open"; readonly epoch: number; readonly popOpenForMs: number }
+  | { readonly state: "open" | "half-open"; readonly epoch: number; readonly nextProbeInMs: number }
+  | { readonly state: "ramp"; readonly epoch: number; readonly rampAgeMs: number; readonly rampMs: number };
+
+/** Used as it is; */
+export const VIEW_FRESH_MS = 1_000;
+/** refreshed behind requests; */
+export const VIEW_USABLE_MS = 5_000;
+/** kept, when it is open and the coordinator is out of reach; after that the isolate's own breaker decides. */
+export const VIEW_KEPT_OPEN_MS = 15_000;
+const RAMP_FROM_RATIO = 0.1;
+
+/** `pop`: who asks; a PoP opened alone is told so. */
+export function viewOf(breaker: Breaker, pop: string, nowMs: number): BreakerView {
+  const { state, epoch, forced } = breaker;
+  const popOpenForMs = Math.max(0, (breaker.pops.get(pop)?.openUntilMs ?? 0) - nowMs);
+  if (forced !== undefined) return { state: `forced-${forced.state}`, epoch, popOpenForMs: 0 };
+  switch (state.kind) {
+    case "closed":
+      return { state: "closed", epoch, popOpenForMs };
+    case "open":
+    case "half-open":
+      return { state: state.kind, epoch, nextProbeInMs: Math.max(0, state.nextProbeAtMs - nowMs) };
+    case "ramp":
+      return { state: "ramp", epoch, rampAgeMs: nowMs - state.startedAtMs, rampMs: breaker.settings.rampMs };
+  }
+}
+
+export type ViewVerdict =
+  | { readonly kind: "go"; readonly mayRetry: boolean }
+  | { readonly kind: "refused"; readonly retryAfterMs: number }
+  /** A probe is due: ask for the lease. */
+  | { readonly kind: "probe" };
+
+const FORCED_RETRY_AFTER_MS = 5_000;
+const PROBE_UNDER_WAY_RETRY_AFTER_MS = 1_000;
+
+/** `ageMs`: since the view was received. `mayProbe`: a safe method. Cost: O(1), one short hash in the ramp. */
+export function judge(view: BreakerView, ageMs: number, tenantId: string, mayProbe: boolean): ViewVerdict {
+  switch (view.state) {
+    case "forced-closed":
+      return { kind: "go", mayRetry: true };
+    case "forced-open":
+      return { kind: "refused", retryAfterMs: FORCED_RETRY_AFTER_MS };
+    case "closed":
+      return view.popOpenForMs > ageMs
+        ? { kind: "refused", retryAfterMs: view.popOpenForMs - ageMs }
+        : { kind: "go", mayRetry: true };
+    case "open":
+    case "half-open": {
+      const dueInMs = view.nextProbeInMs - ageMs;
+      if (dueInMs > 0) return { kind: "refused", retryAfterMs: dueInMs };
+      return mayProbe ? { kind: "probe" } : { kind: "refused", retryAfterMs: PROBE_UNDER_WAY_RETRY_AFTER_MS };
+    }
+    case "ramp": {
+      const rampAgeMs = view.rampAgeMs + ageMs;
+      const place = hash32(`${tenantId}|${view.epoch}`) / 4_294_967_296;
+      const share = RAMP_FROM_RATIO + ((1 - RAMP_FROM_RATIO) * rampAgeMs) / view.rampMs;
+      if (place < share) return { kind: "go", mayRetry: false };
+      const turnMs = ((place - RAMP_FROM_RATIO) / (1 - RAMP_FROM_RATIO)) * view.rampMs;
+      return { kind: "refused", retryAfterMs: Math.max(50, turnMs - rampAgeMs) };
+    }
+  }
+}

@@ -1,0 +1,11 @@
+/** Waiting before a try: exponential growth, random spread. `random` is in [0, 1). */
+
+/** Full jitter: 0 to 100 % of min(capMs, baseMs · 2^(attempt − 1)); attempt counts from 1. */
+export function fullJitter(attempt: number, baseMs: number, capMs: number, random: number): number {
+  return random * Math.min(capMs, baseMs * 2 ** (attempt - 1));
+}
+
+/** `valueMs` ± `ratio`: 1000 ± 20 % is 800 to 1200. */
+export function spread(valueMs: number, ratio: number, random: number): number {
+  return Math.round(valueMs * (1 - ratio + 2 * ratio * random));
+}

@@ -1,0 +1,63 @@
+/** What edges and the admin API say to an Origin object. Times are durations, except where a name ends in `AtMs`. */
+import type { Forced, Transition } from "../policy/breaker/state-machine.ts";
+import type { BreakerSettings, FailureKind } from "../policy/breaker/types.ts";
+import type { BreakerView } from "../policy/breaker/view.ts";
+
+export const ORIGIN_PROTOCOL_VERSION = 1;
+
+/** What an edge knows of the origin's config; the newest version heard is kept. */
+export interface OriginSettings {
+  readonly configVersion: number;
+  readonly breaker: BreakerSettings;
+  readonly probeUrl: string;
+  readonly probeTimeoutMs: number;
+}
+
+export interface OriginReport {
+  readonly v: typeof ORIGIN_PROTOCOL_VERSION;
+  readonly edgeId: string;
+  /** Grows by one with each new report of this edge; a repeated number is counted once. */
+  readonly seq: number;
+  readonly pop: string;
+  /** Epoch of the view under which the calls were made. */
+  readonly epoch: number;
+  readonly successes: number;
+  /** Calls that failed, or are pending past the early age; each counted once. */
+  readonly failures: Readonly<Partial<Record<FailureKind | "late", number>>>;
+  readonly settings: OriginSettings;
+}
+
+export interface OriginStatus {
+  readonly view: BreakerView | undefined;
+  readonly forced: Forced | undefined;
+  readonly score: number;
+  readonly outstandingProbes: number;
+  readonly pops: number;
+  readonly history: readonly Transition[];
+}
+
+export interface OriginProtocol {
+  report(report: OriginReport): Promise<{ readonly seq: number; readonly view: BreakerView }>;
+  probe(request: {
+    readonly v: 1;
+    readonly pop: string;
+    readonly timeoutMs: number;
+  }): Promise<{ readonly leaseId: string | undefined; readonly view: BreakerView }>;
+  probeResult(request: {
+    readonly v: 1;
+    readonly pop: string;
+    readonly leaseId: string;
+    readonly epoch: number;
+    readonly succeeded: boolean;
+  }): Promise<{ readonly view: BreakerView }>;
+  status(request: { readonly v: 1 }): Promise<OriginStatus>;
+  force(request: {
+    readonly v: 1;
+    readonly settings: OriginSettings;
+    readonly state: "open" | "closed";
+    readonly reason: string;
+    readonly by: string;
+    readonly forMs: number;
+  }): Promise<OriginStatus>;
+  reset(request: { readonly v: 1; readonly settings: OriginSettings; readonly reason: string }): Promise<OriginStatus>;
+}
