@@ -1,10 +1,34 @@
 /** The Worker's face: the entry point and the Durable Objects it exports. No logic. */
+import bundledConfig from "#bundled-config";
+import { Admin, isAdminPath } from "./admin/admin.ts";
+import { Edge } from "./edge/edge.ts";
+import { lastResort } from "./edge/last-resort.ts";
+import { handle } from "./edge/pipeline.ts";
+import type { Env } from "./platform/bindings.ts";
+
 export { Metrics } from "./coordinators/metrics/object.ts";
 export { Origin } from "./coordinators/origin/object.ts";
 export { Tenant } from "./coordinators/tenant/object.ts";
 
+/** The isolate's one piece of state, made on the first request. */
+let isolate: { readonly edge: Edge; readonly admin: Admin } | undefined;
+
 export default {
-  fetch(): Response {
-    return new Response("not yet", { status: 503 });
+  async fetch(request, env, context): Promise<Response> {
+    try {
+      isolate ??= begin(request, env);
+      return isAdminPath(request.url)
+        ? await isolate.admin.handle(request, env, context)
+        : await handle(isolate.edge, request, env, context);
+    } catch (error) {
+      console.error(JSON.stringify({ level: "error", error: String(error) }));
+      return lastResort("");
+    }
   },
-};
+} satisfies ExportedHandler<Env>;
+
+function begin(request: Request, env: Env): { readonly edge: Edge; readonly admin: Admin } {
+  const colo = request.cf?.["colo"];
+  const edge = new Edge(bundledConfig, env.WEIR_POP ?? (typeof colo === "string" ? colo : "unknown"));
+  return { edge, admin: new Admin(edge.tables, edge.now) };
+}

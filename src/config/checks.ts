@@ -24,9 +24,17 @@ export function checkConfig(file: ConfigFile, pages: ReadonlyMap<string, string 
   checkFailoverCycles(file, found);
   for (const [id, origin] of Object.entries(file.origins)) checkOriginUrl(["origins", id, "url"], origin.url, found);
   for (const { path, limit } of allLimits(file)) checkLimit(path, limit, found);
-  checkCosts(file, found);
   checkRouteIds(file, found);
   checkPages(file, pages, found);
+  return findings;
+}
+
+/** What is valid, but surely not meant. */
+export function checkSense(file: ConfigFile): Finding[] {
+  const findings: Finding[] = [];
+  checkCosts(file, (path, message) => {
+    findings.push({ path, message });
+  });
   return findings;
 }
 
@@ -122,7 +130,7 @@ function* allLimits(file: ConfigFile): Generator<{ readonly path: Path; readonly
   for (const [index, route] of file.routes.entries()) yield* of(["routes", index], route.limits);
 }
 
-/** A cost no bucket can ever hold would refuse every request. */
+/** A cost that a bucket can never hold refuses every request of its tenants on that route. */
 function checkCosts(file: ConfigFile, found: Found): void {
   for (const [index, route] of file.routes.entries()) {
     const cost = route.cost ?? 1;
@@ -131,7 +139,8 @@ function checkCosts(file: ConfigFile, found: Found): void {
       if ((limit.mode ?? "enforce") !== "enforce") continue;
       const capacity = capacityTokens(limit);
       if (capacity !== undefined && cost > capacity) {
-        found(["routes", index, "cost"], `${cost} is more than ${path.join(".")} can ever hold (${capacity})`);
+        const always = "so it refuses every request on this route";
+        found(["routes", index, "cost"], `${cost} is more than ${path.join(".")} can ever hold (${capacity}), ${always}`);
       }
     }
   }

@@ -4,7 +4,7 @@
  */
 import { findNodeAtLocation, getNodeValue, type Node, type ParseError, parseTree, printParseErrorCode } from "jsonc-parser";
 import type { z } from "zod";
-import { checkConfig, type Finding, type Path } from "./checks.ts";
+import { checkConfig, checkSense, type Finding, type Path } from "./checks.ts";
 import type { Config } from "./model.ts";
 import { normalise } from "./normalise.ts";
 import { BOUNDS, type ConfigFile, configSchema } from "./schema.ts";
@@ -19,7 +19,7 @@ export interface Problem {
 }
 
 export type LoadResult =
-  | { readonly ok: true; readonly config: Config }
+  | { readonly ok: true; readonly config: Config; readonly warnings: readonly Problem[] }
   | { readonly ok: false; readonly problems: readonly Problem[] };
 
 export interface LoadOptions {
@@ -55,7 +55,11 @@ export async function loadConfig(text: string, options: LoadOptions): Promise<Lo
 
   const known = new Map([...pages].flatMap(([path, page]) => (page === undefined ? [] : [[path, page] as const])));
   const content = normalise(parsed.data, known);
-  return { ok: true, config: { configVersion: options.configVersion, hash: await sha256(content), ...content } };
+  return {
+    ok: true,
+    config: { configVersion: options.configVersion, hash: await sha256(content), ...content },
+    warnings: toProblems(text, locate(tree, checkSense(parsed.data))),
+  };
 }
 
 /** One line for people: `weir.jsonc:3:7 plans.free: message`. */
@@ -69,11 +73,14 @@ interface LocatedFinding extends Finding {
 }
 
 function refused(text: string, findings: readonly LocatedFinding[]): LoadResult {
-  const problems = findings.slice(0, MAX_PROBLEMS).map(({ offset, path, message }): Problem => {
+  return { ok: false, problems: toProblems(text, findings) };
+}
+
+function toProblems(text: string, findings: readonly LocatedFinding[]): Problem[] {
+  return findings.slice(0, MAX_PROBLEMS).map(({ offset, path, message }): Problem => {
     const before = text.slice(0, offset).split("\n");
     return { path: path.join("."), message, line: before.length, column: (before.at(-1)?.length ?? 0) + 1 };
   });
-  return { ok: false, problems };
 }
 
 function syntaxFindings(text: string, errors: readonly ParseError[]): LocatedFinding[] {

@@ -10,7 +10,8 @@ import { Counters } from "./counters.ts";
 import { Credentials } from "./credentials.ts";
 import { Lessees } from "./lessees.ts";
 import { OriginViews } from "./origin-views.ts";
-import { createResponseStore, type ResponseStore } from "./response-store.ts";
+import { Pages } from "./pages.ts";
+import { ResponseStore } from "./response-store.ts";
 
 /** Callers by address whose partition is remembered. */
 const MAX_KNOWN_ADDRESSES = 10_000;
@@ -28,8 +29,11 @@ export class Edge {
   readonly lessees: Lessees;
   readonly origins: OriginViews;
   readonly responses: ResponseStore;
+  readonly pages = new Pages();
   /** Address -> hashed partition, see `identify`. */
   readonly addresses = new LRUCache<string, AddressPartition>({ max: MAX_KNOWN_ADDRESSES });
+  /** Cache keys that are being refreshed behind an answer. */
+  readonly refreshes = new Set<string>();
   /** Requests under way of each tenant with a concurrency cap. */
   readonly tenantSlots = new Map<string, number>();
 
@@ -56,7 +60,7 @@ export class Edge {
       },
     });
     this.origins = new OriginViews(shared);
-    this.responses = createResponseStore(pop);
+    this.responses = new ResponseStore(pop);
   }
 
   /** 24 hex digits: 12 random ones of the isolate, 12 of a counter. Cheaper than randomness for every request. */

@@ -2,6 +2,9 @@
 import type { Tables, CompiledRoute, CompiledTenant } from "../config/tables.ts";
 import type { LimitConfig } from "../config/model.ts";
 import type { CanonicalUrl } from "../http/canonical-url.ts";
+import type { Directives } from "../policy/cache/cache-control.ts";
+import type { CachePolicy } from "../policy/cache/freshness.ts";
+import type { StoredResponse } from "./response-store.ts";
 import type { Refusal } from "../http/problem.ts";
 import type { ProxyError } from "../http/structured.ts";
 import type { Env } from "../platform/bindings.ts";
@@ -49,8 +52,12 @@ export interface Exchange {
   caller: Caller | undefined;
   /** admit */
   admission: AdmissionRecord | undefined;
+  /** cache: undefined where the route has none */
+  cache: CacheContext | undefined;
   /** breaker: undefined until decided */
   breaker: BreakerPassage | undefined;
+  /** forward: what was sent; a stream can be sent only once */
+  body: ArrayBuffer | ReadableStream | null;
   /** what the origin said or how it failed, for `degrade` */
   failure: OriginFailure | undefined;
   /** for `respond` and `record` */
@@ -64,6 +71,19 @@ export interface Exchange {
   holdsSlot: boolean;
   /** The request came with `Weir-Attempt`: another layer retries, so this one does not. */
   inboundAttempt: boolean;
+}
+
+/** What the cache knows of this request. */
+export interface CacheContext {
+  readonly key: string;
+  readonly policy: CachePolicy;
+  /** GET or HEAD of a whole resource. */
+  readonly cacheable: boolean;
+  /** The request's own directives. */
+  readonly asked: Directives | undefined;
+  /** What is stored, fresh or not. */
+  entry: StoredResponse | undefined;
+  readonly requestedAtMs: number;
 }
 
 /** What the breaker said to this request. */

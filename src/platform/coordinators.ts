@@ -31,12 +31,11 @@ export function callCoordinator<K extends CoordinatorKind, M extends Method<K>>(
   if (env.WAN !== undefined) return env.WAN.call(kind, objectName, method, argument) as Promise<Reply<K, M>>;
   const namespace = env[kind];
   const stub = namespace.get(namespace.idFromName(objectName)) as unknown as Record<
-    string,
-    (argument: unknown) => Promise<Reply<K, M>>
+    M,
+    (argument: Argument<K, M>) => Promise<Reply<K, M>>
   >;
-  const call = stub[method];
-  if (call === undefined) throw new TypeError(`coordinator ${kind} has no method ${method}`);
-  return call.call(stub, argument);
+  // A stub's property is itself a remote: calling it is the only thing to do with it.
+  return stub[method](argument);
 }
 
 /** Resolves or rejects like `promise`, or rejects with `DeadlineExceeded` after `deadlineMs`. */

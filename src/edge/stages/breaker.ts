@@ -13,7 +13,6 @@ export function breaker(edge: Edge, x: Exchange): StageAnswer {
     configVersion: x.tables.configVersion,
     tenantId: caller.tenant.id,
     method: x.method,
-    priority: caller.tenant.priority,
     pop: x.pop,
   });
   return passage instanceof Promise ? passage.then((settled) => note(x, settled)) : note(x, passage);

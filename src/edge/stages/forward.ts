@@ -1,16 +1,17 @@
 /** forward: one origin call, when the breaker lets it pass. What failed goes on to the ladder. */
 import { buildAnswer } from "../answer.ts";
-import { callOrigin, type OriginAnswer, type OriginFailed } from "../call-origin.ts";
+import { readRequestBody } from "../body.ts";
+import { callOrigin } from "../call-origin.ts";
 import type { Edge } from "../edge.ts";
-import type { Exchange, StageAnswer } from "../exchange.ts";
+import type { Exchange } from "../exchange.ts";
 import { addConditions, receiveFromOrigin } from "./cache.ts";
 
-export function forward(edge: Edge, x: Exchange): StageAnswer {
-  const { route, caller, breaker: passage, url } = x;
-  if (route === undefined || caller === undefined || url === undefined) return undefined;
-  if (passage === undefined || passage.kind === "refused") return undefined;
-  if (route.config.cache !== undefined) addConditions(x);
-  return callOrigin(edge.origins, {
+export async function forward(edge: Edge, x: Exchange): Promise<Response | undefined> {
+  const { route, breaker: passage, url } = x;
+  if (route === undefined || url === undefined || passage === undefined || passage.kind === "refused") return undefined;
+  addConditions(x);
+  x.body = await readRequestBody(x.request);
+  const outcome = await callOrigin(edge.origins, {
     env: x.env,
     waitUntil: x.waitUntil,
     origin: route.origin,
@@ -19,17 +20,12 @@ export function forward(edge: Edge, x: Exchange): StageAnswer {
     path: url.path,
     query: url.query,
     headers: x.headers,
-    body: x.request.body,
+    body: x.body,
     deadlineMs: route.deadlineMs,
     passage,
-    tenantId: caller.tenant.id,
     pop: x.pop,
-    priority: caller.tenant.priority,
     inboundAttempt: x.inboundAttempt,
-  }).then((outcome) => conclude(edge, x, outcome));
-}
-
-function conclude(edge: Edge, x: Exchange, outcome: OriginAnswer | OriginFailed): StageAnswer {
+  });
   if (outcome.kind === "failed") {
     x.failure = { reason: outcome.reason, retryAfterMs: undefined, response: undefined };
     return undefined;

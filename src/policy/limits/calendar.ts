@@ -1,4 +1,5 @@
 /** When a calendar period ends, in a time zone: quotas begin anew at local midnight, the full hour, the first. */
+import { daysSinceEpoch } from "../kernel/civil-date.ts";
 import type { QuotaPeriod } from "./types.ts";
 
 interface LocalTime {
@@ -44,15 +45,6 @@ function asIfUtc({ year, month, day, hour, minute, second }: LocalTime): number 
   return (((daysSinceEpoch(year, month, 1) + day - 1) * 24 + hour) * 60 + minute) * 60_000 + second * 1_000;
 }
 
-/** Howard Hinnant, "chrono-compatible low-level date algorithms": days_from_civil. */
-function daysSinceEpoch(year: number, month: number, day: number): number {
-  const y = month <= 2 ? year - 1 : year;
-  const era = Math.floor(y / 400);
-  const yearOfEra = y - era * 400;
-  const dayOfYear = Math.floor((153 * (month + (month > 2 ? -3 : 9)) + 2) / 5) + day - 1;
-  const dayOfEra = yearOfEra * 365 + Math.floor(yearOfEra / 4) - Math.floor(yearOfEra / 100) + dayOfYear;
-  return era * 146_097 + dayOfEra - 719_468;
-}
 
 function localTime(atMs: number, timeZone: string): LocalTime {
   const parts: Partial<Record<string, number>> = {};

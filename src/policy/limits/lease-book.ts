@@ -42,6 +42,8 @@ export const QUOTA_TTL_MS = 30_000;
 export const MAX_PARTITIONS = 10_000;
 /** How far ahead a lessee's reported demand is reserved for it against others. */
 const HORIZON_SECONDS = 1;
+/** A lessee that expects to use less than this within the horizon is leased to only from a bucket half full. */
+const SMALL_DEMAND_MICRO = 3 * MICRO_TOKENS_PER_TOKEN;
 /** Tokens per second and active lessee below which nothing is leased ahead. */
 const LOW_RATE_PER_LESSEE = 2;
 /** A starved lessee comes back after about so many requests of its own, ... */
@@ -176,8 +178,11 @@ function grantExtra(seat: Seat, call: LeaseCall, nowMs: number): LeaseGrant {
   const ratePerSecond = refillPerSecond(spec);
   const { count: activeLessees, demand } = activity(partition, nowMs);
   const direct = spec.kind === "bucket" && ratePerSecond < LOW_RATE_PER_LESSEE * activeLessees * MICRO_TOKENS_PER_TOKEN;
+  // Tokens in the hands of a lessee that hardly uses them lie idle: only where there are plenty.
+  const idle = item.demandMicroPerSecond * HORIZON_SECONDS < SMALL_DEMAND_MICRO;
+  const mayLease = !direct && !seat.short && !(idle && partition.freeMicro < capacityMicro(spec) / 2);
   let grantedMicro = 0;
-  if (!direct && !seat.short && item.wantMicro > 0) {
+  if (mayLease && item.wantMicro > 0) {
     const share = fairShare(partition.freeMicro, item.wantMicro, unmetDemand(partition, call.lesseeId, nowMs));
     const tokens = Math.floor(Math.min(share, partition.freeMicro / 2) / MICRO_TOKENS_PER_TOKEN);
     grantedMicro = tokens * MICRO_TOKENS_PER_TOKEN;
@@ -187,7 +192,7 @@ function grantExtra(seat: Seat, call: LeaseCall, nowMs: number): LeaseGrant {
   }
   const ttlMs = spec.kind === "bucket" ? BUCKET_TTL_MS : QUOTA_TTL_MS;
   lease.expiresAtMs = nowMs + ttlMs;
-  const overloaded = ratePerSecond > 0 && demand > overloadAbove(ratePerSecond) && grantedMicro < item.wantMicro;
+  const overloaded = ratePerSecond > 0 && demand > overloadAbove(ratePerSecond) && mayLease && grantedMicro < item.wantMicro;
   return {
     epoch: partition.epoch,
     grantedMicro,

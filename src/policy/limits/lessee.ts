@@ -18,8 +18,8 @@ import {
 
 /** How far back demand is remembered, and how far ahead it is leased for. */
 export const DEMAND_TIME_CONSTANT_MS = 1_000;
-/** Less expected demand than this within a second is not leased ahead: the tokens would lie idle here. */
-const LEAST_LEASE_MICRO = 3 * MICRO_TOKENS_PER_TOKEN;
+/** The least to ask for; a lessee that expects to use less within a second gets it only from a bucket half full. */
+const LEAST_LEASE_MICRO = 4 * MICRO_TOKENS_PER_TOKEN;
 /** Asks for more when what is left lasts shorter than this many round trips. */
 const PREFETCH_ROUND_TRIPS = 1.5;
 /** A lease is renewed when less than this part of its life is left. */
@@ -110,7 +110,6 @@ export function composeItem(holding: Holding, nowMs: number): LeaseItem {
   const demand = readRate(holding.demand, nowMs, DEMAND_TIME_CONSTANT_MS);
   const expected = Math.ceil((demand * DEMAND_TIME_CONSTANT_MS) / 1_000);
   const held = stock(holding, nowMs);
-  const worthLeasing = expected >= LEAST_LEASE_MICRO;
   const surplus = held - Math.max(2 * expected, LEAST_LEASE_MICRO);
   const returnMicro = surplus > 0 ? surplus : 0;
   holding.stockMicro = held - returnMicro;
@@ -120,7 +119,7 @@ export function composeItem(holding: Holding, nowMs: number): LeaseItem {
     heldMicro: holding.stockMicro,
     returnMicro,
     demandMicroPerSecond: demand,
-    wantMicro: worthLeasing ? Math.max(0, expected - holding.stockMicro) : 0,
+    wantMicro: Math.max(0, Math.max(expected, LEAST_LEASE_MICRO) - holding.stockMicro),
   };
 }
 

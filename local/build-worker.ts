@@ -1,0 +1,36 @@
+/** Bundles the Worker for workerd with a given config in the place of the bundled one. Nothing is written to disk. */
+import { join } from "node:path";
+import { build } from "esbuild";
+import type { Config } from "../src/config/model.ts";
+
+const root = join(import.meta.dirname, "..");
+
+export async function buildWorker(config: Config): Promise<string> {
+  const result = await build({
+    entryPoints: [join(root, "src", "worker.ts")],
+    bundle: true,
+    write: false,
+    format: "esm",
+    target: "es2024",
+    platform: "neutral",
+    mainFields: ["module", "main"],
+    conditions: ["workerd", "worker", "browser", "import"],
+    external: ["cloudflare:*"],
+    logLevel: "silent",
+    plugins: [
+      {
+        name: "bundled-config",
+        setup(setup) {
+          setup.onResolve({ filter: /^#bundled-config$/ }, () => ({ path: "config", namespace: "weir" }));
+          setup.onLoad({ filter: /.*/, namespace: "weir" }, () => ({
+            contents: `export default ${JSON.stringify(config)};`,
+            loader: "js",
+          }));
+        },
+      },
+    ],
+  });
+  const [file] = result.outputFiles;
+  if (file === undefined) throw new Error("esbuild made no output");
+  return file.text;
+}

@@ -1,0 +1,152 @@
+/**
+ * The gateway on this machine: workerd in-process (Miniflare), one service that owns the Durable Objects, and N edges,
+ * each its own isolate on its own port and with its own PoP name, sharing them. Requests come through direct sockets.
+ */
+import { execFileSync } from "node:child_process";
+import { mkdirSync, readdirSync } from "node:fs";
+import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from "miniflare";
+import type { Config } from "../src/config/model.ts";
+import { buildWorker } from "./build-worker.ts";
+import { WAN_PROXY_SCRIPT } from "./wan-proxy.ts";
+
+const COMPATIBILITY_DATE = "2026-10-01";
+const STOP_DEADLINE_MS = 5_000;
+const CLASSES = { TENANT: "Tenant", ORIGIN: "Origin", METRICS: "Metrics" } as const;
+const COORDINATORS = "coordinators";
+
+export interface Secrets {
+  readonly WEIR_KEY_SECRET?: string;
+  readonly WEIR_ADMIN_TOKEN?: string;
+}
+
+export interface GatewayOptions {
+  readonly config: Config;
+  /** The first edge's port; the others follow. */
+  readonly port: number;
+  readonly edges?: number;
+  /** Round trip between edges and coordinators. */
+  readonly wanMs?: number;
+  /** Where the objects keep their state; undefined: in memory. */
+  readonly stateDir?: string;
+  readonly secrets: Secrets;
+  readonly serverTiming?: boolean;
+}
+
+export interface Gateway {
+  readonly urls: readonly string[];
+  /** The runtime's process. */
+  readonly pid: number | undefined;
+  /** Names of the stored Durable Objects of one kind; needs a state folder. */
+  listObjects(kind: keyof typeof CLASSES): string[];
+  /** Always ends: what has not stopped after five seconds is killed. */
+  stop(): Promise<void>;
+}
+
+export async function startGateway(options: GatewayOptions): Promise<Gateway> {
+  const { config, port, edges = 1, stateDir } = options;
+  const script = await buildWorker(config);
+  const before = new Set(runtimePids());
+  if (stateDir !== undefined) mkdirSync(stateDir, { recursive: true });
+  const miniflare = new Miniflare(
+    convertV4MiniflareOptions({
+      log: new Log(LogLevel.ERROR),
+      logRequests: false,
+      cf: false,
+      ...(stateDir === undefined ? {} : { resourcePersistencePath: stateDir }),
+      workers: workersOf(options, script, port, edges),
+    } as Parameters<typeof convertV4MiniflareOptions>[0]),
+  );
+  await miniflare.ready;
+  const pid = runtimePids().find((candidate) => !before.has(candidate));
+  return {
+    urls: Array.from({ length: edges }, (_, index) => `http://127.0.0.1:${port + index}`),
+    pid,
+    listObjects: (kind) => (stateDir === undefined ? [] : objectFiles(stateDir, CLASSES[kind])),
+    stop: () => stopWithin(miniflare, pid),
+  };
+}
+
+function workersOf(options: GatewayOptions, script: string, port: number, edges: number): Record<string, unknown>[] {
+  const { wanMs = 0, secrets, serverTiming = false } = options;
+  const shared = {
+    compatibilityDate: COMPATIBILITY_DATE,
+    modules: [{ type: "ESModule", path: "worker.js", contents: script }],
+    stripCfConnectingIp: false,
+  };
+  const bindings = { ...secrets, ...(serverTiming ? { WEIR_SERVER_TIMING: "1" } : {}) };
+  const remoteObjects = Object.fromEntries(
+    Object.entries(CLASSES).map(([binding, className]) => [
+      binding,
+      { className, scriptName: COORDINATORS, useSQLite: true },
+    ]),
+  );
+  const coordinators = {
+    ...shared,
+    name: COORDINATORS,
+    bindings: { ...bindings, WEIR_POP: "coordinator" },
+    durableObjects: Object.fromEntries(
+      Object.entries(CLASSES).map(([binding, className]) => [binding, { className, useSQLite: true }]),
+    ),
+  };
+  const wan = {
+    name: "wan",
+    compatibilityDate: COMPATIBILITY_DATE,
+    modules: [{ type: "ESModule", path: "wan.js", contents: WAN_PROXY_SCRIPT }],
+    bindings: { WAN_MS: wanMs },
+    durableObjects: remoteObjects,
+  };
+  const edgeWorkers = Array.from({ length: edges }, (_, index) => ({
+    ...shared,
+    name: `edge-${index}`,
+    bindings: { ...bindings, WEIR_POP: `edge-${index}` },
+    durableObjects: remoteObjects,
+    ...(wanMs > 0 ? { serviceBindings: { WAN: "wan" } } : {}),
+    unsafeDirectSockets: [{ host: "127.0.0.1", port: port + index }],
+  }));
+  return [coordinators, ...(wanMs > 0 ? [wan] : []), ...edgeWorkers];
+}
+
+async function stopWithin(miniflare: Miniflare, pid: number | undefined): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const killed = new Promise<void>((resolve) => {
+    timer = setTimeout(() => {
+      if (pid !== undefined && isRunning(pid)) process.kill(pid, "SIGKILL");
+      resolve();
+    }, STOP_DEADLINE_MS);
+  });
+  await Promise.race([miniflare.dispose(), killed]);
+  clearTimeout(timer);
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Process ids of runtimes this process has started. */
+function runtimePids(): number[] {
+  try {
+    const table = execFileSync("ps", ["-A", "-o", "pid=,ppid=,comm="], { encoding: "utf8" });
+    return table.split("\n").flatMap((line) => {
+      const [pid, parent, ...command] = line.trim().split(/\s+/);
+      return Number(parent) === process.pid && command.join(" ").includes("workerd") ? [Number(pid)] : [];
+    });
+  } catch {
+    // No `ps` here: stopping then relies on the runtime alone.
+    return [];
+  }
+}
+
+function objectFiles(folder: string, className: string): string[] {
+  try {
+    return readdirSync(folder, { recursive: true, encoding: "utf8" }).filter(
+      (path) => path.includes(`-${className}`) && path.endsWith(".sqlite") && !path.includes("metadata"),
+    );
+  } catch {
+    return [];
+  }
+}

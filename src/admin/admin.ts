@@ -1,0 +1,202 @@
+/**
+ * The admin API under `/_weir/`: health without a token, everything else with one. It reads and changes state only
+ * through the coordinators; nothing of it is on a request's way.
+ */
+import { type Context, Hono } from "hono";
+import type { z } from "zod";
+import type { CompiledOrigin, CompiledTenant, Tables } from "../config/tables.ts";
+import { mintApiKey, newKeyId } from "../platform/api-key.ts";
+import type { Env } from "../platform/bindings.ts";
+import { callCoordinator, withDeadline } from "../platform/coordinators.ts";
+import { originObjectName, originSettings } from "../edge/origin-views.ts";
+import { tenantCoordinator } from "../edge/stages/identify.ts";
+import { METRICS_OBJECT } from "../edge/stages/record.ts";
+import { AdminAuth, MIN_SECRET_LENGTH } from "./auth.ts";
+import { API_BASE, type CreatedKey, createKeyBody, forceBody, type KeyView, resetBody } from "./contract.ts";
+import { prometheusText } from "./prometheus.ts";
+import { readStatus } from "./status.ts";
+
+export const COORDINATOR_DEADLINE_MS = 2_000;
+const MAX_BODY_BYTES = 16_384;
+
+interface Variables {
+  readonly tables: Tables;
+  readonly nowMs: number;
+}
+
+type AdminContext = Context<{ Bindings: Env; Variables: Variables }>;
+
+export class Admin {
+  readonly #app: Hono<{ Bindings: Env; Variables: Variables }>;
+  readonly #auth = new AdminAuth();
+
+  constructor(tables: Tables, now: () => number) {
+    this.#app = new Hono<{ Bindings: Env; Variables: Variables }>();
+    this.#app.use(async (context, next) => {
+      context.set("tables", tables);
+      context.set("nowMs", now());
+      await next();
+      context.header("cache-control", "no-store");
+    });
+    this.#app.get("/_weir/livez", (context) => context.text("ok\n"));
+    this.#app.get("/_weir/readyz", (context) => readiness(context));
+    this.#app.use("/_weir/*", async (context, next) => {
+      const verdict = await this.#auth.check(
+        context.req.header("authorization") ?? null,
+        context.env.WEIR_ADMIN_TOKEN,
+        context.get("nowMs"),
+      );
+      if (verdict === "ok") return next();
+      return verdict === "locked" ? problem(429, "Too many wrong tokens; wait a minute") : notFound();
+    });
+    addRoutes(this.#app);
+    this.#app.notFound(() => notFound());
+    this.#app.onError((error) => {
+      console.error(JSON.stringify({ level: "error", where: "admin", error: String(error) }));
+      return problem(503, "A coordinator did not answer");
+    });
+  }
+
+  handle(request: Request, env: Env, context: ExecutionContext): Response | Promise<Response> {
+    return this.#app.fetch(request, env, context);
+  }
+}
+
+/** The path of an absolute URL, as received. */
+export function isAdminPath(url: string): boolean {
+  const slash = url.indexOf("/", url.indexOf("://") + 3);
+  return slash !== -1 && url.startsWith("/_weir/", slash);
+}
+
+function addRoutes(app: Hono<{ Bindings: Env; Variables: Variables }>): void {
+  app.get("/_weir/metrics", async (context) => {
+    const totals = callCoordinator(context.env, "METRICS", METRICS_OBJECT, "totals", { v: 1 });
+    const text = prometheusText(await withDeadline(totals, COORDINATOR_DEADLINE_MS));
+    return context.body(text, 200, { "content-type": "text/plain; version=0.0.4; charset=utf-8" });
+  });
+  app.get(`${API_BASE}/status`, async (context) => {
+    const only = context.req.query("tenant");
+    if (only !== undefined && context.get("tables").tenant(only) === undefined) return unknownTenant(context, only);
+    return context.json(await readStatus(context.env, context.get("tables"), only));
+  });
+  app.get(`${API_BASE}/tenants/:tenant/keys`, async (context) => withTenant(context, (tenant) => listKeys(context, tenant)));
+  app.post(`${API_BASE}/tenants/:tenant/keys`, async (context) => withTenant(context, (tenant) => createKey(context, tenant)));
+  app.delete(`${API_BASE}/tenants/:tenant/keys/:keyId`, async (context) =>
+    withTenant(context, (tenant) => revokeKey(context, tenant)),
+  );
+  app.post(`${API_BASE}/breakers/:origin/trip`, async (context) => withOrigin(context, (origin) => trip(context, origin)));
+  app.post(`${API_BASE}/breakers/:origin/reset`, async (context) => withOrigin(context, (origin) => reset(context, origin)));
+}
+
+function readiness(context: AdminContext): Response {
+  const missing = (["WEIR_KEY_SECRET", "WEIR_ADMIN_TOKEN"] as const).filter(
+    (name) => (context.env[name]?.length ?? 0) < MIN_SECRET_LENGTH,
+  );
+  if (missing.length === 0) return context.text("ok\n");
+  const how = `set it with: npx wrangler secret put ${missing.join(" / ")} (at least ${MIN_SECRET_LENGTH} characters)`;
+  return problem(503, `Secret missing or too short: ${missing.join(", ")}`, how);
+}
+
+async function withTenant(context: AdminContext, act: (tenant: CompiledTenant) => Promise<Response>): Promise<Response> {
+  const id = context.req.param("tenant") ?? "";
+  const tenant = context.get("tables").tenant(id);
+  return tenant === undefined ? unknownTenant(context, id) : act(tenant);
+}
+
+function unknownTenant(context: AdminContext, id: string): Response {
+  return unknown("tenant", id, context.get("tables").config.tenants.map((tenant) => tenant.id));
+}
+
+async function withOrigin(context: AdminContext, act: (origin: CompiledOrigin) => Promise<Response>): Promise<Response> {
+  const { tables } = context.var;
+  const id = context.req.param("origin") ?? "";
+  const origin = tables.origin(id);
+  return origin === undefined ? unknown("origin", id, tables.origins.map((known) => known.id)) : act(origin);
+}
+
+async function listKeys(context: AdminContext, tenant: CompiledTenant): Promise<Response> {
+  const call = callCoordinator(context.env, "TENANT", tenantCoordinator(tenant.id), "listKeys", { v: 1 });
+  const { keys } = await withDeadline(call, COORDINATOR_DEADLINE_MS);
+  return context.json({
+    keys: keys.map((key): KeyView => ({ ...key, revokedAtMs: key.revokedAtMs ?? null })),
+  });
+}
+
+async function createKey(context: AdminContext, tenant: CompiledTenant): Promise<Response> {
+  const body = await readBody(context, createKeyBody);
+  if (body instanceof Response) return body;
+  const secret = context.env.WEIR_KEY_SECRET;
+  if (secret === undefined || secret.length < MIN_SECRET_LENGTH) return readiness(context);
+  const keyId = newKeyId();
+  const request = { v: 1 as const, keyId, label: body.label };
+  const call = callCoordinator(context.env, "TENANT", tenantCoordinator(tenant.id), "createKey", request);
+  const { createdAtMs } = await withDeadline(call, COORDINATOR_DEADLINE_MS);
+  const created: CreatedKey = {
+    tenant: tenant.id,
+    keyId,
+    label: body.label,
+    key: await mintApiKey(secret, { tenantId: tenant.id, keyId }),
+    createdAtMs,
+  };
+  return context.json(created, 201);
+}
+
+async function revokeKey(context: AdminContext, tenant: CompiledTenant): Promise<Response> {
+  const keyId = context.req.param("keyId") ?? "";
+  const call = callCoordinator(context.env, "TENANT", tenantCoordinator(tenant.id), "revokeKey", { v: 1, keyId });
+  const key = await withDeadline(call, COORDINATOR_DEADLINE_MS);
+  if (key === undefined) return problem(404, `Tenant "${tenant.id}" has no key "${keyId.slice(0, 64)}"`);
+  return context.json({ ...key, revokedAtMs: key.revokedAtMs ?? null } satisfies KeyView);
+}
+
+async function trip(context: AdminContext, origin: CompiledOrigin): Promise<Response> {
+  const body = await readBody(context, forceBody);
+  if (body instanceof Response) return body;
+  const settings = originSettings(origin, context.get("tables").configVersion);
+  const request = { v: 1 as const, settings, by: "admin", ...body };
+  const call = callCoordinator(context.env, "ORIGIN", originObjectName(origin.id), "force", request);
+  return context.json(await withDeadline(call, COORDINATOR_DEADLINE_MS));
+}
+
+async function reset(context: AdminContext, origin: CompiledOrigin): Promise<Response> {
+  const body = await readBody(context, resetBody);
+  if (body instanceof Response) return body;
+  const settings = originSettings(origin, context.get("tables").configVersion);
+  const request = { v: 1 as const, settings, ...body };
+  const call = callCoordinator(context.env, "ORIGIN", originObjectName(origin.id), "reset", request);
+  return context.json(await withDeadline(call, COORDINATOR_DEADLINE_MS));
+}
+
+async function readBody<Schema extends z.ZodType>(
+  context: AdminContext,
+  schema: Schema,
+): Promise<z.infer<Schema> | Response> {
+  const text = await context.req.text();
+  if (text.length > MAX_BODY_BYTES) return problem(413, `The body must be smaller than ${MAX_BODY_BYTES} bytes`);
+  let value: unknown;
+  try {
+    value = text === "" ? {} : JSON.parse(text);
+  } catch {
+    return problem(400, "The body is not JSON");
+  }
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  return problem(400, parsed.error.issues.map((issue) => `${issue.path.join(".") || "body"}: ${issue.message}`).join("; "));
+}
+
+function unknown(kind: string, id: string, known: readonly string[]): Response {
+  const valid = known.length <= 20 ? `; valid: ${known.join(", ")}` : "";
+  return problem(404, `Unknown ${kind} "${id.slice(0, 64)}"${valid}`);
+}
+
+function notFound(): Response {
+  return problem(404, "Not found");
+}
+
+function problem(status: number, title: string, detail?: string): Response {
+  const body = { type: "about:blank", title, status, ...(detail === undefined ? {} : { detail }) };
+  return new Response(JSON.stringify(body), {
+    status,
+    headers: { "content-type": "application/problem+json", "cache-control": "no-store" },
+  });
+}

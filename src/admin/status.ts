@@ -1,0 +1,56 @@
+/** What is going on: remaining tokens by tenant, the breakers' states. Asks each coordinator, under a deadline. */
+import type { Tables } from "../config/tables.ts";
+import { originObjectName } from "../edge/origin-views.ts";
+import { tenantCoordinator } from "../edge/stages/identify.ts";
+import type { Env } from "../platform/bindings.ts";
+import { callCoordinator, withDeadline } from "../platform/coordinators.ts";
+import type { BreakerStatus, StatusReply, TenantStatus } from "./contract.ts";
+
+const DEADLINE_MS = 2_000;
+/** Tenants shown when none is named: each costs a call. */
+const MAX_TENANTS_SHOWN = 100;
+
+export async function readStatus(env: Env, tables: Tables, only: string | undefined): Promise<StatusReply> {
+  const { tenants } = tables.config;
+  const shown = tenants.filter((tenant) => only === undefined || tenant.id === only).slice(0, MAX_TENANTS_SHOWN);
+  const [tenantStatuses, origins] = await Promise.all([
+    Promise.all(shown.map((tenant) => tenantStatus(env, tenant.id, tenant.plan))),
+    Promise.all(tables.origins.map((origin) => breakerStatus(env, origin.id))),
+  ]);
+  return {
+    configVersion: tables.configVersion,
+    configHash: tables.config.hash,
+    tenants: tenantStatuses,
+    truncated: only === undefined && tenants.length > shown.length,
+    origins,
+  };
+}
+
+async function tenantStatus(env: Env, tenant: string, plan: string): Promise<TenantStatus> {
+  try {
+    const call = callCoordinator(env, "TENANT", tenantCoordinator(tenant), "status", { v: 1 });
+    const { partitions } = await withDeadline(call, DEADLINE_MS);
+    return { tenant, plan, limits: partitions };
+  } catch {
+    // Shown as "out of reach"; the others are still worth seeing.
+    return { tenant, plan, limits: null };
+  }
+}
+
+async function breakerStatus(env: Env, origin: string): Promise<BreakerStatus> {
+  try {
+    const call = callCoordinator(env, "ORIGIN", originObjectName(origin), "status", { v: 1 });
+    const { view, forced, score, outstandingProbes, history } = await withDeadline(call, DEADLINE_MS);
+    return {
+      origin,
+      state: view?.state ?? "closed",
+      score,
+      epoch: view?.epoch ?? 0,
+      outstandingProbes,
+      forced: forced ?? null,
+      lastTransition: history.at(-1) ?? null,
+    };
+  } catch {
+    return { origin, state: "unreachable", score: 0, epoch: 0, outstandingProbes: 0, forced: null, lastTransition: null };
+  }
+}

@@ -1,0 +1,172 @@
+/**
+ * Stored responses: in the isolate's memory, and behind it in the PoP's cache, under one interface. The memory is
+ * synchronous and bounded by bytes; the PoP's cache survives isolates. The platform's own freshness is not used: what is
+ * put there lives long, with our freshness record beside it. A store that fails is a miss, and counted.
+ */
+import { LRUCache } from "lru-cache";
+import { withDeadline } from "../platform/coordinators.ts";
+import type { Freshness, HeaderReader } from "../policy/cache/freshness.ts";
+import { type HeaderList, MAX_VARIANTS, variantKey } from "../policy/cache/storing.ts";
+
+export interface StoredResponse {
+  readonly status: number;
+  readonly headers: HeaderList;
+  readonly body: ArrayBuffer;
+  readonly freshness: Freshness;
+  /** Fields it varies by, lower-case, sorted. */
+  readonly vary: readonly string[];
+}
+
+/** Memory of one isolate for stored responses. */
+const MEMORY_BYTES = 16 * 1_048_576;
+const MEMORY_URLS = 20_000;
+const ENTRY_OVERHEAD_BYTES = 1_024;
+/** A look-up in the PoP's cache that takes longer is a miss. */
+const POP_DEADLINE_MS = 50;
+/** How long the platform may keep an entry; ours says what it is good for. */
+const POP_LIFE_SECONDS = 7 * 86_400;
+const RECORD_HEADER = "weir-record";
+const POP_HOST = "https://weir-cache.invalid";
+
+export interface StoreStats {
+  memoryHits: number;
+  popHits: number;
+  misses: number;
+  failures: number;
+}
+
+interface Url {
+  readonly vary: readonly string[];
+  readonly variants: Map<string, StoredResponse>;
+}
+
+export class ResponseStore {
+  readonly stats: StoreStats = { memoryHits: 0, popHits: 0, misses: 0, failures: 0 };
+  readonly #pop: string;
+  readonly #memory = new LRUCache<string, Url>({
+    max: MEMORY_URLS,
+    maxSize: MEMORY_BYTES,
+    sizeCalculation: (url) => {
+      let bytes = ENTRY_OVERHEAD_BYTES;
+      for (const entry of url.variants.values()) bytes += entry.body.byteLength + ENTRY_OVERHEAD_BYTES;
+      return bytes;
+    },
+  });
+
+  constructor(pop: string) {
+    this.#pop = pop;
+  }
+
+  /** Synchronous. `header` reads the request's fields, for `Vary`. */
+  recall(key: string, header: HeaderReader): StoredResponse | undefined {
+    const url = this.#memory.get(key);
+    const entry = url?.variants.get(variantKey(url.vary, header));
+    if (entry !== undefined) this.stats.memoryHits++;
+    return entry;
+  }
+
+  /** From the PoP's cache, and into memory. */
+  async find(key: string, header: HeaderReader): Promise<StoredResponse | undefined> {
+    try {
+      const entry = await withDeadline(this.#fromPop(key, header), POP_DEADLINE_MS);
+      if (entry === undefined) {
+        this.stats.misses++;
+        return undefined;
+      }
+      this.stats.popHits++;
+      this.#remember(key, header, entry);
+      return entry;
+    } catch {
+      this.stats.failures++;
+      return undefined;
+    }
+  }
+
+  /** Remembers at once; the returned work writes it to the PoP's cache. */
+  put(key: string, header: HeaderReader, entry: StoredResponse): Promise<void> {
+    this.#remember(key, header, entry);
+    return this.#toPop(key, header, entry).catch(() => {
+      this.stats.failures++;
+    });
+  }
+
+  /** All variants. */
+  forget(key: string): Promise<void> {
+    this.#memory.delete(key);
+    return this.#dropFromPop(key).catch(() => {
+      this.stats.failures++;
+    });
+  }
+
+  #remember(key: string, header: HeaderReader, entry: StoredResponse): void {
+    const known = this.#memory.get(key);
+    const sameFields = known !== undefined && known.vary.join() === entry.vary.join();
+    const variants = sameFields ? new Map(known.variants) : new Map<string, StoredResponse>();
+    const variant = variantKey(entry.vary, header);
+    variants.delete(variant);
+    variants.set(variant, entry);
+    for (const oldest of variants.keys()) {
+      if (variants.size <= MAX_VARIANTS) break;
+      variants.delete(oldest);
+    }
+    this.#memory.set(key, { vary: entry.vary, variants });
+  }
+
+  async #fromPop(key: string, header: HeaderReader): Promise<StoredResponse | undefined> {
+    let response = await caches.default.match(this.#popUrl(key, ""));
+    let record = recordOf(response);
+    if (record === undefined) return undefined;
+    if (record.vary.length > 0) {
+      await response?.body?.cancel();
+      response = await caches.default.match(this.#popUrl(key, variantKey(record.vary, header)));
+      record = recordOf(response);
+    }
+    if (response === undefined || record === undefined) return undefined;
+    return { ...record, body: await response.arrayBuffer() };
+  }
+
+  async #toPop(key: string, header: HeaderReader, entry: StoredResponse): Promise<void> {
+    const { body, ...record } = entry;
+    const headers = {
+      "cache-control": `public, max-age=${POP_LIFE_SECONDS}`,
+      [RECORD_HEADER]: encodeURIComponent(JSON.stringify(record)),
+    };
+    if (entry.vary.length > 0) {
+      const variantUrl = this.#popUrl(key, variantKey(entry.vary, header));
+      await caches.default.put(variantUrl, new Response(body, { headers }));
+    }
+    // Under the bare key stands the response itself, or, when it varies, by what.
+    await caches.default.put(this.#popUrl(key, ""), new Response(entry.vary.length > 0 ? "" : body, { headers }));
+  }
+
+  async #dropFromPop(key: string): Promise<void> {
+    await caches.default.delete(this.#popUrl(key, ""));
+  }
+
+  #popUrl(key: string, variant: string): string {
+    return `${POP_HOST}/${encodeURIComponent(this.#pop)}/${encodeURIComponent(key)}?${encodeURIComponent(variant)}`;
+  }
+}
+
+/** What we wrote beside the body, checked, because the PoP's cache is shared with other versions of us. */
+function recordOf(response: Response | undefined): Omit<StoredResponse, "body"> | undefined {
+  const text = response?.headers.get(RECORD_HEADER);
+  if (text === null || text === undefined) return undefined;
+  const value: unknown = JSON.parse(decodeURIComponent(text));
+  return isRecord(value) ? value : undefined;
+}
+
+function isRecord(value: unknown): value is Omit<StoredResponse, "body"> {
+  if (typeof value !== "object" || value === null) return false;
+  if (!("status" in value && "headers" in value && "freshness" in value && "vary" in value)) return false;
+  const { status, headers, freshness, vary } = value;
+  return (
+    typeof status === "number" &&
+    Array.isArray(headers) &&
+    Array.isArray(vary) &&
+    typeof freshness === "object" &&
+    freshness !== null &&
+    "bornAtMs" in freshness &&
+    typeof freshness.bornAtMs === "number"
+  );
+}

@@ -1,0 +1,121 @@
+/**
+ * degrade: the ladder. The origin could not answer; the best true answer that is left is given, and its rung is named in
+ * `Weir-Served`. Always ends in an answer. `Retry-After` is computed: the breaker's next probe, or the route's own.
+ */
+import type { ProxyError } from "../../http/structured.ts";
+import { ageMs, mayServeOnError } from "../../policy/cache/freshness.ts";
+import { ladder, type Rung } from "../../policy/degradation/ladder.ts";
+import { buildAnswer } from "../answer.ts";
+import { callOrigin } from "../call-origin.ts";
+import type { Edge } from "../edge.ts";
+import type { Exchange, OriginFailure } from "../exchange.ts";
+import { lastResort } from "../last-resort.ts";
+import { pageHeaders } from "../pages.ts";
+import { refuse } from "../refuse.ts";
+import { answerFrom } from "./cache.ts";
+
+const PROXY_ERROR: Readonly<Record<OriginFailure["reason"], ProxyError>> = {
+  "breaker-open": "destination_unavailable",
+  network: "connection_terminated",
+  timeout: "http_response_timeout",
+  body: "http_response_incomplete",
+  status: "destination_unavailable",
+  internal: "proxy_internal_error",
+  bulkhead: "connection_limit_reached",
+};
+const REPEATABLE_METHODS: readonly string[] = ["GET", "HEAD", "OPTIONS"];
+const DEFAULT_RETRY_AFTER_MS = 5_000;
+
+export async function degrade(edge: Edge, x: Exchange): Promise<Response> {
+  const { route, failure } = x;
+  if (route === undefined || failure === undefined) return lastResort(x.requestId);
+  x.proxyError = PROXY_ERROR[failure.reason];
+  edge.counters.countEvent(`weir_origin_failures_total{origin="${route.origin.id}",reason="${failure.reason}"}`);
+  const entry = x.cache?.entry;
+  const rungs = ladder({
+    mayServeStale: entry !== undefined && mayServeOnError(entry.freshness, edge.now()),
+    hasFailover: route.failover !== undefined,
+    repeatable: REPEATABLE_METHODS.includes(x.method),
+    hasPage: route.config.degraded !== undefined,
+    hasOriginAnswer: failure.response !== undefined,
+  });
+  for (const rung of rungs) {
+    const answer = await climb(edge, x, rung, failure);
+    if (answer !== undefined) return answer;
+  }
+  return lastResort(x.requestId);
+}
+
+async function climb(edge: Edge, x: Exchange, rung: Rung, failure: OriginFailure): Promise<Response | undefined> {
+  switch (rung) {
+    case "stale":
+      return stale(edge, x);
+    case "failover":
+      return failOver(edge, x);
+    case "page":
+      return page(edge, x, failure);
+    case "origin-answer":
+      x.served = "origin";
+      return failure.response;
+    case "plain":
+      x.served = "fallback";
+      x.retryAfterMs = Math.max(failure.retryAfterMs ?? 0, DEFAULT_RETRY_AFTER_MS);
+      return refuse(x, "unavailable");
+  }
+}
+
+function stale(edge: Edge, x: Exchange): Response | undefined {
+  const entry = x.cache?.entry;
+  if (entry === undefined) return undefined;
+  x.served = "stale";
+  const nowMs = edge.now();
+  const ttl = Math.floor((entry.freshness.lifetimeMs - ageMs(entry.freshness, nowMs)) / 1_000);
+  const status = x.failure?.response === undefined ? "" : `; fwd-status=${x.failure.response.status}`;
+  return answerFrom(x, entry, nowMs, `weir; hit; fwd=stale${status}; ttl=${ttl}`);
+}
+
+/** The second origin, behind a breaker of its own. What it answers is not stored under the first one's name. */
+async function failOver(edge: Edge, x: Exchange): Promise<Response | undefined> {
+  const { route, caller, url } = x;
+  if (route?.failover === undefined || caller === undefined || url === undefined) return undefined;
+  const site = {
+    env: x.env,
+    waitUntil: x.waitUntil,
+    configVersion: x.tables.configVersion,
+    pop: x.pop,
+    origin: route.failover,
+    method: x.method,
+  };
+  const passage = await edge.origins.pass({ ...site, nowMs: edge.now(), tenantId: caller.tenant.id });
+  if (passage.kind === "refused") return undefined;
+  const outcome = await callOrigin(edge.origins, {
+    ...site,
+    path: url.path,
+    query: url.query,
+    headers: x.headers,
+    body: null,
+    deadlineMs: route.failover.config.deadlineMs,
+    passage,
+    inboundAttempt: true,
+  });
+  if (outcome.kind === "failed" || outcome.verdict.kind === "failure" || outcome.status === 304) return undefined;
+  x.served = "failover";
+  return buildAnswer(outcome);
+}
+
+function page(edge: Edge, x: Exchange, failure: OriginFailure): Response | undefined {
+  const { route } = x;
+  const degraded = route?.config.degraded;
+  if (route === undefined || degraded === undefined) return undefined;
+  x.served = "fallback";
+  x.retryAfterMs = Math.max(failure.retryAfterMs ?? 0, degraded.retryAfterMs);
+  const { mediaType, body } = edge.pages.render(degraded.pages, x.request.headers.get("accept"), {
+    retryAfterSeconds: Math.ceil(x.retryAfterMs / 1_000),
+    requestId: x.requestId,
+    status: degraded.status,
+    title: "We will be right back",
+    routeId: route.id,
+    originId: route.origin.id,
+  });
+  return new Response(x.method === "HEAD" ? null : body, { status: degraded.status, headers: pageHeaders(mediaType) });
+}
