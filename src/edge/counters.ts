@@ -117,7 +117,7 @@ export class Counters {
   }
 
   #series(): Record<string, number> {
-    const series: Record<string, number> = Object.create(null) as Record<string, number>;
+    const series: Record<string, number> = {};
     for (const [routeId, route] of this.#routes) {
       let count = 0;
       for (const [outcome, value] of route.outcomes) {

@@ -1,0 +1,67 @@
+/**
+ * Talks to a gateway's admin API. Finds the local one by itself from its state folder, or takes WEIR_URL and WEIR_TOKEN.
+ */
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { API_BASE } from "../src/admin/contract.ts";
+import { CliError } from "./output.ts";
+
+const DEFAULT_STATE_DIR = join(".weir", "state");
+const TIMEOUT_MS = 10_000;
+
+export const gatewayArguments = {
+  state: { type: "string", description: `State folder of a local gateway (default ${DEFAULT_STATE_DIR})` },
+  json: { type: "boolean", description: "Print JSON", default: false },
+} as const;
+
+interface Target {
+  readonly url: string;
+  readonly token: string;
+}
+
+function findGateway(stateDir: string | undefined): Target {
+  const url = process.env["WEIR_URL"];
+  const token = process.env["WEIR_TOKEN"];
+  if (url !== undefined && url !== "" && stateDir === undefined) {
+    if (token === undefined || token === "") throw new CliError("WEIR_URL is set but WEIR_TOKEN is not: set both, or neither to use the local gateway");
+    return { url: url.replace(/\/+$/, ""), token };
+  }
+  const path = join(stateDir ?? DEFAULT_STATE_DIR, "gateway.json");
+  if (!existsSync(path)) {
+    throw new CliError(`no gateway is running here (${path} is not there): start one with npm start, or set WEIR_URL and WEIR_TOKEN`);
+  }
+  const record: unknown = JSON.parse(readFileSync(path, "utf8"));
+  if (typeof record === "object" && record !== null && "url" in record && "token" in record) {
+    return { url: String(record.url), token: String(record.token) };
+  }
+  throw new CliError(`${path} is not what a gateway wrote: stop it, delete the file, and start again`);
+}
+
+export interface Call {
+  readonly method: "GET" | "POST" | "DELETE";
+  /** Below the API's base. */
+  readonly path: string;
+  readonly body?: unknown;
+}
+
+/** The reply's JSON. Throws CliError with what the gateway says, or with what to do when it cannot be reached. */
+export async function callAdmin<Reply>(stateDir: string | undefined, call: Call): Promise<Reply> {
+  const { url, token } = findGateway(stateDir);
+  let response: Response;
+  try {
+    response = await fetch(url + API_BASE + call.path, {
+      method: call.method,
+      headers: { authorization: `Bearer ${token}`, accept: "application/json" },
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+      ...(call.body === undefined ? {} : { body: JSON.stringify(call.body) }),
+    });
+  } catch (error) {
+    const cause = error instanceof Error && error.cause instanceof Error ? error.cause.message : String(error);
+    throw new CliError(`cannot reach ${url}: ${cause}. Is the gateway running?`);
+  }
+  const value: unknown = await response.json().catch(() => undefined);
+  if (response.ok) return value as Reply;
+  const title = typeof value === "object" && value !== null && "title" in value ? String(value.title) : "no details";
+  const hint = response.status === 404 && title === "Not found" ? " (a wrong token looks like this too)" : "";
+  throw new CliError(`${url} answered ${response.status}: ${title}${hint}`);
+}
