@@ -11,6 +11,7 @@ import { WAN_PROXY_SCRIPT } from "./wan-proxy.ts";
 
 const COMPATIBILITY_DATE = "2026-10-01";
 const STOP_DEADLINE_MS = 5_000;
+const STOP_SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 const CLASSES = { TENANT: "Tenant", ORIGIN: "Origin", METRICS: "Metrics" } as const;
 const COORDINATORS = "coordinators";
 
@@ -46,6 +47,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const { config, port, edges = 1, stateDir } = options;
   const script = await buildWorker(config);
   const before = new Set(runtimePids());
+  const signals = new Map(STOP_SIGNALS.map((signal) => [signal, new Set(process.listeners(signal))]));
   if (stateDir !== undefined) mkdirSync(stateDir, { recursive: true });
   const miniflare = new Miniflare(
     convertV4MiniflareOptions({
@@ -57,6 +59,10 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     } as Parameters<typeof convertV4MiniflareOptions>[0]),
   );
   await miniflare.ready;
+  // Miniflare would end the process at once on a signal; stopping is for whoever started the gateway to order.
+  for (const [signal, known] of signals) {
+    for (const listener of process.listeners(signal)) if (!known.has(listener)) process.removeListener(signal, listener);
+  }
   const pid = runtimePids().find((candidate) => !before.has(candidate));
   return {
     urls: Array.from({ length: edges }, (_, index) => `http://127.0.0.1:${port + index}`),

@@ -3,7 +3,7 @@
  * is found in a bounded table. Forged keys are never remembered and never reach a coordinator.
  */
 import { LRUCache } from "lru-cache";
-import { importKeySecret, verifyApiKey } from "../platform/api-key.ts";
+import { importKeySecret, type KeySecret, verifyApiKey } from "../platform/api-key.ts";
 
 const MAX_VERIFIED_KEYS = 10_000;
 
@@ -14,7 +14,7 @@ export interface VerifiedKey {
 
 export class Credentials {
   readonly #verified = new LRUCache<string, VerifiedKey>({ max: MAX_VERIFIED_KEYS });
-  #secret: { readonly text: string; readonly key: Promise<CryptoKey> } | undefined;
+  #secret: { readonly text: string; readonly key: Promise<KeySecret> } | undefined;
 
   /** A key verified before: no cryptography, no promise. */
   known(presented: string): VerifiedKey | undefined {

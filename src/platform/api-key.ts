@@ -10,12 +10,15 @@ const MAC_BYTES = 16;
 const MAX_KEY_LENGTH = 160;
 const CONTEXT = "weir-key-v1";
 
+/** A CryptoKey; named by what makes it, because Node and the Worker's runtime declare it differently. */
+export type KeySecret = Awaited<ReturnType<(typeof crypto.subtle)["importKey"]>>;
+
 export interface ApiKeyClaims {
   readonly tenantId: string;
   readonly keyId: string;
 }
 
-export function importKeySecret(secret: string): Promise<CryptoKey> {
+export function importKeySecret(secret: string): Promise<KeySecret> {
   const bytes = new TextEncoder().encode(secret);
   return crypto.subtle.importKey("raw", bytes, { name: "HMAC", hash: "SHA-256" }, false, ["sign"]);
 }
@@ -31,14 +34,14 @@ export async function mintApiKey(secret: string, { tenantId, keyId }: ApiKeyClai
 }
 
 /** Undefined: not a key of ours. Strict about the form, constant in time about the MAC. */
-export async function verifyApiKey(secret: CryptoKey, presented: string): Promise<ApiKeyClaims | undefined> {
+export async function verifyApiKey(secret: KeySecret, presented: string): Promise<ApiKeyClaims | undefined> {
   const parsed = parse(presented);
   if (parsed === undefined) return undefined;
   const expected = await macOf(secret, parsed.tenantId, parsed.keyId);
   return sameBytes(expected, parsed.mac) ? { tenantId: parsed.tenantId, keyId: parsed.keyId } : undefined;
 }
 
-async function macOf(secret: CryptoKey, tenantId: string, keyId: string): Promise<Uint8Array> {
+async function macOf(secret: KeySecret, tenantId: string, keyId: string): Promise<Uint8Array> {
   const text = new TextEncoder().encode(`${CONTEXT}|${tenantId}|${keyId}`);
   return new Uint8Array(await crypto.subtle.sign("HMAC", secret, text)).subarray(0, MAC_BYTES);
 }

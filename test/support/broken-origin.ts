@@ -1,0 +1,121 @@
+/** A real HTTP origin whose failures can be switched while it runs; it notes what reached it. */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo, Socket } from "node:net";
+
+export type OriginMode =
+  | "ok"
+  | "reset"
+  | "hang"
+  | "cut"
+  | "chunked-cut"
+  | "slow-headers"
+  | "500"
+  | "503"
+  | "429";
+
+export interface Arrival {
+  readonly atMs: number;
+  readonly method: string;
+  readonly path: string;
+  readonly headers: IncomingMessage["headers"];
+}
+
+const SLOW_MS = 700;
+
+export class BrokenOrigin {
+  mode: OriginMode = "ok";
+  readonly arrivals: Arrival[] = [];
+  /** Requests whose answer is not finished, and the most there ever were at once since `resetPeak`. */
+  open = 0;
+  peak = 0;
+  port = 0;
+  #server: Server | undefined;
+  readonly #sockets = new Set<Socket>();
+
+  get url(): string {
+    return `http://127.0.0.1:${this.port}`;
+  }
+
+  /** On the same port as before, after the first time. */
+  async start(): Promise<void> {
+    const server = createServer((request, response) => {
+      this.#answer(request, response);
+    });
+    server.on("connection", (socket) => {
+      this.#sockets.add(socket);
+      socket.on("close", () => this.#sockets.delete(socket));
+    });
+    server.keepAliveTimeout = 60_000;
+    await new Promise<void>((resolve, reject) => {
+      server.once("error", reject);
+      server.listen(this.port, "127.0.0.1", resolve);
+    });
+    this.port = (server.address() as AddressInfo).port;
+    this.#server = server;
+  }
+
+  /** As by kill -9: connections are reset, the port is closed. */
+  async kill(): Promise<void> {
+    const server = this.#server;
+    this.#server = undefined;
+    if (server === undefined) return;
+    const closed = new Promise<void>((resolve) => {
+      server.close(() => {
+        resolve();
+      });
+    });
+    for (const socket of this.#sockets) socket.resetAndDestroy();
+    await closed;
+  }
+
+  resetPeak(): void {
+    this.peak = this.open;
+  }
+
+  #answer(request: IncomingMessage, response: ServerResponse): void {
+    const path = request.url ?? "/";
+    this.arrivals.push({ atMs: Date.now(), method: request.method ?? "", path, headers: request.headers });
+    this.open++;
+    this.peak = Math.max(this.peak, this.open);
+    response.once("close", () => this.open--);
+    request.resume();
+    switch (this.mode) {
+      case "ok":
+        this.#serve(request, response, path);
+        return;
+      case "reset":
+        request.socket.resetAndDestroy();
+        return;
+      case "hang":
+        return;
+      case "cut":
+        response.writeHead(200, { "content-type": "text/plain", "content-length": "5000" });
+        response.write("half a body", () => request.socket.destroy());
+        return;
+      case "chunked-cut":
+        response.writeHead(200, { "content-type": "text/plain" });
+        response.write("half a body", () => request.socket.destroy());
+        return;
+      case "slow-headers":
+        setTimeout(() => {
+          this.#serve(request, response, path);
+        }, SLOW_MS);
+        return;
+      case "500":
+      case "503":
+        response.writeHead(Number(this.mode), { "content-type": "text/plain" });
+        response.end("broken");
+        return;
+      case "429":
+        response.writeHead(429, { "content-type": "text/plain", "retry-after": "7" });
+        response.end("throttled by the origin");
+        return;
+    }
+  }
+
+  #serve(request: IncomingMessage, response: ServerResponse, path: string): void {
+    const cached = path.startsWith("/catalog/") ? { "cache-control": "max-age=1", etag: '"v1"' } : {};
+    response.writeHead(200, { "content-type": "application/json", ...cached });
+    response.end(request.method === "HEAD" ? undefined : JSON.stringify({ path, at: Date.now() }));
+  }
+}
