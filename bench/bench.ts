@@ -1,0 +1,164 @@
+/**
+ * `npm run bench [-- --json --seconds N --rounds N]`: in one run, on the same runner and socket type, a bare
+ * pass-through Worker, the gateway, the gateway on a cached route, and a Worker that asks one Durable Object for each
+ * request. Each has a runtime process of its own, so none inherits another's heap, and only one is under load at a time.
+ * Rounds are interleaved; each figure is the median. Machines differ and are noisy: quote the ratios.
+ */
+import { fork } from "node:child_process";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from "miniflare";
+import { startGateway } from "../local/gateway.ts";
+import { type LoadResult, loadConfig } from "../src/config/load.ts";
+import { mintApiKey } from "../src/platform/api-key.ts";
+import { load, type Round, tool } from "./load.ts";
+import { OBJECT_PER_REQUEST, PASS_THROUGH } from "./rivals.ts";
+
+const CONNECTIONS = 32;
+const SECRETS = { WEIR_KEY_SECRET: "bench-key-secret-0123456789abcdefghij", WEIR_ADMIN_TOKEN: "bench-admin-token-0123456789abcdefghij" };
+
+interface Contender {
+  readonly name: string;
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly rounds: Round[];
+  stop(): Promise<void>;
+}
+
+async function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once("error", reject);
+    server.listen(0, "127.0.0.1", () => {
+      const address = server.address();
+      server.close(() => {
+        if (typeof address === "object" && address !== null) resolve(address.port);
+        else reject(new Error("no port"));
+      });
+    });
+  });
+}
+
+/** Two limits far above the load, a breaker, metrics; and a cached route. */
+function gatewayConfig(originUrl: string): Promise<LoadResult> {
+  const text = JSON.stringify({
+    version: 1,
+    origins: { app: { url: originUrl } },
+    identity: [{ type: "apiKey", header: "authorization", scheme: "Bearer" }],
+    plans: { bench: { limits: { requests: { rate: "200000/s", burst: 400_000 } } } },
+    tenants: { acme: { plan: "bench" } },
+    routes: [
+      { id: "cached", match: { path: "/cached/*" }, origin: "app", cache: { staleIfError: "1h" } },
+      {
+        id: "all",
+        match: { path: "/*" },
+        origin: "app",
+        limits: { route: { rate: "200000/s", burst: 400_000 } },
+      },
+    ],
+  });
+  return loadConfig(text, { configVersion: 1, readPage: async () => undefined });
+}
+
+async function startRival(script: string, originUrl: string, objects: Record<string, unknown>): Promise<{ url: string; stop(): Promise<void> }> {
+  const port = await freePort();
+  const miniflare = new Miniflare(
+    convertV4MiniflareOptions({
+      log: new Log(LogLevel.ERROR),
+      logRequests: false,
+      cf: false,
+      workers: [
+        {
+          name: "rival",
+          compatibilityDate: "2026-10-01",
+          modules: [{ type: "ESModule", path: "worker.js", contents: script }],
+          bindings: { ORIGIN_URL: originUrl },
+          stripCfConnectingIp: false,
+          unsafeDirectSockets: [{ host: "127.0.0.1", port }],
+          ...objects,
+        },
+      ],
+    } as Parameters<typeof convertV4MiniflareOptions>[0]),
+  );
+  await miniflare.ready;
+  return { url: `http://127.0.0.1:${port}`, stop: () => miniflare.dispose() };
+}
+
+async function startContenders(originUrl: string): Promise<Contender[]> {
+  const loaded = await gatewayConfig(originUrl);
+  if (!loaded.ok) throw new Error(JSON.stringify(loaded.problems));
+  const passThrough = await startRival(PASS_THROUGH, originUrl, {});
+  const perRequest = await startRival(OBJECT_PER_REQUEST, originUrl, {
+    durableObjects: { BUCKET: { className: "Bucket", useSQLite: true } },
+  });
+  const gateway = await startGateway({ config: loaded.config, port: await freePort(), secrets: SECRETS });
+  const key = await mintApiKey(SECRETS.WEIR_KEY_SECRET, { tenantId: "acme", keyId: "0123456789abcdef" });
+  const headers = { authorization: `Bearer ${key}` };
+  const [gatewayUrl = ""] = gateway.urls;
+  return [
+    { name: "pass-through", url: `${passThrough.url}/x`, headers: {}, rounds: [], stop: () => passThrough.stop() },
+    { name: "gateway", url: `${gatewayUrl}/x`, headers, rounds: [], stop: () => gateway.stop() },
+    { name: "gateway, cached", url: `${gatewayUrl}/cached/x`, headers, rounds: [], stop: async () => undefined },
+    { name: "object per request", url: `${perRequest.url}/x`, headers: {}, rounds: [], stop: () => perRequest.stop() },
+  ];
+}
+
+function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  const middle = Math.floor(sorted.length / 2);
+  const upper = sorted[middle] ?? Number.NaN;
+  return sorted.length % 2 === 1 ? upper : (upper + (sorted[middle - 1] ?? Number.NaN)) / 2;
+}
+
+async function main(): Promise<number> {
+  const { values } = parseArgs({
+    options: {
+      json: { type: "boolean", default: false },
+      seconds: { type: "string", default: "5" },
+      rounds: { type: "string", default: "5" },
+    },
+  });
+  const seconds = Math.min(60, Math.max(1, Number(values.seconds)));
+  const rounds = Math.min(20, Math.max(1, Number(values.rounds)));
+  const origin = fork(join(import.meta.dirname, "origin.ts"), { stdio: ["ignore", "pipe", "inherit", "ipc"] });
+  const originPort = await new Promise<number>((resolve) => origin.stdout?.once("data", (data) => { resolve(Number(String(data))); }));
+  const contenders = await startContenders(`http://127.0.0.1:${originPort}`);
+  try {
+    for (const { url, headers } of contenders) await load(url, headers, 1, CONNECTIONS);
+    for (let round = 0; round < rounds; round++) {
+      for (const contender of contenders) {
+        console.error(`round ${round + 1}/${rounds}: ${contender.name}`);
+        contender.rounds.push(await load(contender.url, contender.headers, seconds, CONNECTIONS));
+      }
+    }
+  } finally {
+    for (const contender of contenders) await contender.stop();
+    origin.disconnect();
+  }
+  return report(contenders, { json: values.json, seconds, rounds });
+}
+
+function report(contenders: readonly Contender[], options: { json: boolean; seconds: number; rounds: number }): number {
+  const figures = contenders.map(({ name, rounds }) => ({
+    name,
+    requestsPerSecond: Math.round(median(rounds.map((round) => round.requestsPerSecond))),
+    p50Ms: median(rounds.map((round) => round.p50Ms)),
+    p99Ms: median(rounds.map((round) => round.p99Ms)),
+    errors: rounds.reduce((sum, round) => sum + round.errors, 0),
+  }));
+  const base = figures[0]?.requestsPerSecond ?? Number.NaN;
+  const rows = figures.map((figure) => ({ ...figure, ratio: Number((figure.requestsPerSecond / base).toFixed(3)) }));
+  if (options.json) console.log(JSON.stringify({ tool, connections: CONNECTIONS, ...options, results: rows }, null, 2));
+  else {
+    console.log(`${tool}, ${CONNECTIONS} connections, median of ${options.rounds} interleaved rounds of ${options.seconds} s`);
+    for (const row of rows) {
+      console.log(
+        `${row.name.padEnd(20)} ${String(row.requestsPerSecond).padStart(7)} req/s  p50 ${row.p50Ms.toFixed(2)} ms  p99 ${row.p99Ms.toFixed(2)} ms  ${row.ratio.toFixed(2)} × pass-through  ${row.errors} errors`,
+      );
+    }
+  }
+  return rows.some((row) => row.errors > 0 || !(row.requestsPerSecond > 0)) ? 1 : 0;
+}
+
+process.exit(await main());
