@@ -153,30 +153,38 @@ export class Lessees {
   }
 
   #wait(lessee: TenantLessee, charge: ChargeSet, x: AdmitRequest): Admission | Promise<Admission> {
-    if (x.nowMs < lessee.unreachableUntilMs) return this.#failOver(charge, x);
     if (lessee.waiting >= MAX_WAITERS) return this.#failOver(charge, x);
+    if (x.nowMs < lessee.unreachableUntilMs) {
+      const admission = this.#failOver(charge, x);
+      if (admission.admitted) lessee.enqueue({ charge, costMicro: x.costMicro, settled: "owed", settle: () => undefined });
+      return admission;
+    }
     this.stats.waited++;
+    let timer: ReturnType<typeof setTimeout> | undefined;
     return new Promise<Admission>((resolve) => {
-      const { now } = this.#options;
       const waiter: Waiter = {
         charge,
         costMicro: x.costMicro,
         settled: "no",
         settle: (verdict) => {
           if (waiter.settled !== "no") return;
-          clearTimeout(timer);
           const admission = this.#conclude(lessee, charge, x, verdict);
-          waiter.settled = admission.admitted ? "admitted" : "refused";
+          // Admitted without the coordinator: what it still grants for this request pays for it.
+          waiter.settled = !admission.admitted ? "refused" : verdict === undefined ? "owed" : "admitted";
           resolve(admission);
         },
       };
       // Its own timer, in its own request: the leader of the call may be gone.
-      const timer = setTimeout(() => {
-        lessee.noteUnreachable(now());
+      timer = setTimeout(() => {
+        if (waiter.settled !== "no") return;
+        lessee.noteUnreachable(this.#options.now());
         waiter.settle(undefined);
       }, charge.deadlineMs);
       lessee.enqueue(waiter);
       lessee.ask(x, x.nowMs);
+    }).finally(() => {
+      // Here, not in `settle`: that may run in another request, which cannot clear this one's timer.
+      clearTimeout(timer);
     });
   }
 
@@ -201,7 +209,9 @@ export class Lessees {
       const limit = charge.enforcedLimits[index];
       if (limit?.failMode !== "local") continue;
       decidedBy = "fail-local";
-      if (!this.#spendLocally(holding, x.costMicro, nowMs)) return unreachable([limit]);
+      if (!this.#spendLocally(holding, x.costMicro, nowMs)) {
+        return { admitted: false, reason: "limited", retryAfterMs: UNREACHABLE_RETRY_AFTER_MS, violated: [limit] };
+      }
     }
     return { admitted: true, decidedBy, decidedAtMs: nowMs };
   }

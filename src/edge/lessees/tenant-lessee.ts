@@ -21,14 +21,16 @@ import { type ChargeSet, makeChargeSet, NOTHING_CHARGED } from "./charge-set.ts"
 const MAX_HOLDINGS = 5_000;
 /** A call that has not returned by then is given up; its reply, if it comes, is not used. */
 const CALL_ABANDONED_MS = 2_000;
+/** Requests admitted by their fail mode that are still to be paid for; more are let go. */
+const MAX_OWED = 1_000;
 /** After a failure requests go to their fail mode at once for this long, while one call tries again. */
 const UNREACHABLE_FOR_MS = 500;
 
 export interface Waiter {
   readonly charge: ChargeSet;
   readonly costMicro: number;
-  /** Answered already, by its own deadline: "admitted" has used the token that may still come. */
-  settled: "no" | "admitted" | "refused";
+  /** Answered already? "owed": admitted by its fail mode, and still to be paid for at the coordinator. */
+  settled: "no" | "admitted" | "refused" | "owed";
   /** Undefined: the coordinator is out of reach. */
   settle(verdict: WaiterVerdict | undefined): void;
 }
@@ -166,7 +168,7 @@ export class TenantLessee {
       if (reply === undefined) this.#fail(call);
       else this.#receive(call, reply);
       this.#serveFromStock();
-      if (this.#queue.length === 0 || reply === undefined) return;
+      if (reply === undefined || !this.#queue.some((waiter) => waiter.settled === "no" || waiter.settled === "owed")) return;
       call = this.#compose(site, undefined, this.#context.now());
     }
   }
@@ -199,7 +201,7 @@ export class TenantLessee {
     const left: Waiter[] = [];
     const groupOf = new Map<ChargeSet, Map<number, Waiter[]>>();
     for (const waiter of this.#queue) {
-      if (waiter.settled !== "no") continue;
+      if (waiter.settled === "admitted" || waiter.settled === "refused") continue;
       const byCost = groupOf.get(waiter.charge) ?? new Map<number, Waiter[]>();
       groupOf.set(waiter.charge, byCost);
       const group = byCost.get(waiter.costMicro);
@@ -260,7 +262,7 @@ export class TenantLessee {
       this.#reportShadow(group, result.shadowRefused);
       let admitted = result.admitted;
       for (const waiter of group) {
-        if (waiter.settled === "refused") continue;
+        if (waiter.settled === "refused" || waiter.settled === "admitted") continue;
         if (admitted > 0) {
           admitted--;
           waiter.settle({ admitted: true, decidedBy: "coordinator", decidedAtMs: reply.decidedAtMs });
@@ -281,7 +283,7 @@ export class TenantLessee {
     const nowMs = this.#context.now();
     const left: Waiter[] = [];
     for (const waiter of this.#queue) {
-      if (waiter.settled !== "no") continue;
+      if (waiter.settled === "admitted" || waiter.settled === "refused") continue;
       const { charge, costMicro } = waiter;
       // Only charged in shadow: not a request, so nothing here can serve it.
       if (charge.enforced.length === 0 && charge.shadow.length > 0) {
@@ -298,9 +300,10 @@ export class TenantLessee {
 
   #fail(call: CallUnderWay): void {
     this.unreachableUntilMs = this.#context.now() + UNREACHABLE_FOR_MS;
-    for (const group of call.groups) for (const waiter of group) waiter.settle(undefined);
-    for (const waiter of this.#queue) waiter.settle(undefined);
-    this.#queue = [];
+    const waiters = [...call.groups.flat(), ...this.#queue];
+    for (const waiter of waiters) waiter.settle(undefined);
+    // What was admitted without the coordinator is paid for when it is back.
+    this.#queue = waiters.filter((waiter) => waiter.settled === "owed").slice(0, MAX_OWED);
   }
 
   noteUnreachable(nowMs: number): void {
