@@ -160,7 +160,7 @@ export class Lessees {
       return admission;
     }
     this.stats.waited++;
-    let timer: ReturnType<typeof setTimeout> | undefined;
+    let timer: ReturnType<typeof setTimeout> | null = null;
     return new Promise<Admission>((resolve) => {
       const waiter: Waiter = {
         charge,

@@ -100,7 +100,10 @@ describe("route matching", () => {
   });
 
   it("goes on to the next route when the method is another", () => {
-    const tables = tablesOf([{ path: "/a", methods: ["GET"] }, { path: "/a", methods: ["POST"] }]);
+    const tables = tablesOf([
+      { path: "/a", methods: ["GET"] },
+      { path: "/a", methods: ["POST"] },
+    ]);
     expect(tables.matchRoute("POST", "x.example", "/a")?.id).toBe("r1");
     expect(tables.matchRoute("PUT", "x.example", "/a")).toBeUndefined();
   });

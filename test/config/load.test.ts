@@ -66,7 +66,9 @@ describe("keys", () => {
   it("that are unknown are refused with the list of the valid ones", async () => {
     const problems = await problemsOf(withLimit({ rate: "5/s", brust: 10 }));
     expect(problems.map(({ path }) => path)).toEqual(["plans.free.limits.requests.brust"]);
-    expect(problems[0]?.message).toContain("unknown key; valid keys: rate, burst, quota, per, timeZone, partition, mode");
+    expect(problems[0]?.message).toContain(
+      "unknown key; valid keys: rate, burst, quota, per, timeZone, partition, mode",
+    );
   });
 
   it("that come twice are refused where they come the second time", async () => {
@@ -203,7 +205,9 @@ describe("references", () => {
 
   it("of failovers may form a chain", async () => {
     const url = "https://a.example";
-    expect(await problemsOf({ origins: { shop: { url, failover: "b" }, b: { url, failover: "c" }, c: { url } } })).toEqual([]);
+    expect(
+      await problemsOf({ origins: { shop: { url, failover: "b" }, b: { url, failover: "c" }, c: { url } } }),
+    ).toEqual([]);
   });
 });
 
@@ -251,7 +255,10 @@ describe("routes and their pages", () => {
   it.each([
     ["{{{requestId}}}", "uses an unescaped {{{requestId}}}; write {{requestId}}, which is escaped"],
     ["{{&requestId}}", "uses an unescaped {{{requestId}}}"],
-    ["{{requestID}}", 'uses unknown variable "requestID"; did you mean "requestId"? valid: retryAfterSeconds, requestId'],
+    [
+      "{{requestID}}",
+      'uses unknown variable "requestID"; did you mean "requestId"? valid: retryAfterSeconds, requestId',
+    ],
     ["{{#status}}x{{/status}}", "uses a section or partial"],
     ["{{> other}}", "uses a section or partial"],
     ["{{#status}}", "is no valid template"],
@@ -294,9 +301,13 @@ describe("several problems", () => {
       tenants: { acme: { plan: "gold" } },
       routes: [{ ...base.routes[0], origin: "other" }, base.routes[0]],
     });
-    expect(problems.map(({ path }) => path).toSorted()).toEqual(
-      ["origins.shop.failover", "origins.shop.url", "routes.0.origin", "routes.1.id", "tenants.acme.plan"],
-    );
+    expect(problems.map(({ path }) => path).toSorted()).toEqual([
+      "origins.shop.failover",
+      "origins.shop.url",
+      "routes.0.origin",
+      "routes.1.id",
+      "tenants.acme.plan",
+    ]);
   });
 });
 
@@ -313,7 +324,9 @@ describe("a valid config", () => {
   });
 
   it("with 10,000 tenants loads within two seconds", async () => {
-    const tenants = Object.fromEntries(Array.from({ length: 10_000 }, (_, index) => [`tenant-${index}`, { plan: "free" }]));
+    const tenants = Object.fromEntries(
+      Array.from({ length: 10_000 }, (_, index) => [`tenant-${index}`, { plan: "free" }]),
+    );
     const text = JSON.stringify({ ...base, tenants });
     const start = performance.now();
     const result = await load(text);
@@ -322,7 +335,9 @@ describe("a valid config", () => {
   });
 
   it("may not have 10,001 tenants", async () => {
-    const tenants = Object.fromEntries(Array.from({ length: 10_001 }, (_, index) => [`tenant-${index}`, { plan: "free" }]));
+    const tenants = Object.fromEntries(
+      Array.from({ length: 10_001 }, (_, index) => [`tenant-${index}`, { plan: "free" }]),
+    );
     expect(lines(await problemsOf({ tenants }))).toEqual(["tenants: has 10001 entries; at most 10000 are allowed"]);
   });
 });

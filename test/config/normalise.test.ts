@@ -23,8 +23,20 @@ const file = {
     },
   },
   routes: [
-    { id: "a", match: { path: "/a" }, origin: "shop", cost: 0.25, limits: { own: { rate: "1/s", partition: "principal" } } },
-    { id: "b", match: { path: "/b" }, origin: "shop", degraded: { pages: { "text/plain": "b.txt" } }, cache: { ttl: "1m" } },
+    {
+      id: "a",
+      match: { path: "/a" },
+      origin: "shop",
+      cost: 0.25,
+      limits: { own: { rate: "1/s", partition: "principal" } },
+    },
+    {
+      id: "b",
+      match: { path: "/b" },
+      origin: "shop",
+      degraded: { pages: { "text/plain": "b.txt" } },
+      cache: { ttl: "1m" },
+    },
   ],
 } satisfies ConfigFile;
 

@@ -37,7 +37,9 @@ describe("rates", () => {
     const unit = fc.constantFrom("s" as const, "m" as const, "h" as const, "d" as const);
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 9_999_999_999 }), unit, (thousandths, per) => {
-        const rate = parseRate(`${Math.floor(thousandths / 1_000)}.${String(thousandths % 1_000).padStart(3, "0")}/${per}`);
+        const rate = parseRate(
+          `${Math.floor(thousandths / 1_000)}.${String(thousandths % 1_000).padStart(3, "0")}/${per}`,
+        );
         const [numerator, denominator] = [BigInt(rate!.numerator), BigInt(rate!.denominator)];
         expect(numerator * units[per]).toBe(BigInt(thousandths) * 1_000n * denominator);
         for (const prime of [2n, 3n, 5n]) expect(numerator % prime === 0n && denominator % prime === 0n).toBe(false);
@@ -45,9 +47,12 @@ describe("rates", () => {
     );
   });
 
-  it.each(["0/s", "0.000/h", "-1/s", "1", "1/w", "1.0001/s", "12345678/s", ".5/s", "1e3/s", ""])("%j is none", (text) => {
-    expect(parseRate(text)).toBeUndefined();
-  });
+  it.each(["0/s", "0.000/h", "-1/s", "1", "1/w", "1.0001/s", "12345678/s", ".5/s", "1e3/s", ""])(
+    "%j is none",
+    (text) => {
+      expect(parseRate(text)).toBeUndefined();
+    },
+  );
 
   it("say how many tokens a second they are", () => {
     expect(parseRate("90/m")?.tokensPerSecond).toBe(1.5);

@@ -25,7 +25,12 @@ describe("the headers for an origin", () => {
   });
 
   it("never carry what Connection names, in any case and with any spaces", () => {
-    const inbound = { connection: "close, X-Secret ,,x-two,not a token", "x-secret": "1", "x-two": "2", "x-three": "3" };
+    const inbound = {
+      connection: "close, X-Secret ,,x-two,not a token",
+      "x-secret": "1",
+      "x-two": "2",
+      "x-three": "3",
+    };
     expect(clean(inbound)).toEqual({ ...rebuilt, "x-three": "3" });
   });
 
