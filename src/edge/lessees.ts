@@ -66,7 +66,6 @@ export class Lessees {
   readonly #options: LesseesOptions;
   readonly #tenants = new LRUCache<string, TenantLessee>({ max: MAX_TENANTS });
   readonly #localShares = new WeakMap<Holding, LocalShare>();
-  readonly #shadowCharges = new WeakMap<Holding, ChargeSet>();
 
   constructor(options: LesseesOptions) {
     this.#options = options;
@@ -83,9 +82,9 @@ export class Lessees {
       if (x.nowMs >= lessee.unreachableUntilMs) lessee.ask(x, x.nowMs);
     }
     if (x.keyId !== undefined && lessee.isRevoked(x.keyId)) return revoked();
-    if (charge.shadow.length > 0) this.#chargeShadow(lessee, charge, x);
-    switch (spend(charge.enforced, charge.shadow, x.costMicro, x.nowMs)) {
+    switch (spend(charge.enforced, x.costMicro, x.nowMs)) {
       case "admitted":
+        if (charge.shadow.length > 0 && lessee.chargeShadow(charge, x.costMicro, x.nowMs)) lessee.ask(x, x.nowMs);
         lessee.prefetch(charge, x, x.nowMs);
         return { admitted: true, decidedBy: "lease", decidedAtMs: x.nowMs };
       case "refused":
@@ -123,33 +122,6 @@ export class Lessees {
       this.#tenants.set(coordinatorName, lessee);
     }
     return lessee;
-  }
-
-  /** A shadow limit never holds a request up: what its lease cannot pay is charged behind it. */
-  #chargeShadow(lessee: TenantLessee, charge: ChargeSet, x: AdmitRequest): void {
-    for (const [index, holding] of charge.shadow.entries()) {
-      if (stock(holding, x.nowMs) >= x.costMicro) continue;
-      const limit = charge.shadowLimits[index];
-      if (limit === undefined) continue;
-      if (x.nowMs < holding.askAgainAtMs) {
-        this.#options.onShadowRefused(x.coordinatorName, limit, 1);
-        continue;
-      }
-      // Requests that ask anyway take their shadow charges along.
-      if (spendable(charge, x.costMicro, x.nowMs) && lessee.waiting < MAX_WAITERS) {
-        lessee.enqueue({ charge: this.#shadowAlone(holding, limit), costMicro: x.costMicro, settled: "no", settle: () => undefined });
-        lessee.ask(x, x.nowMs);
-      }
-    }
-  }
-
-  #shadowAlone(holding: Holding, limit: LimitConfig): ChargeSet {
-    let alone = this.#shadowCharges.get(holding);
-    if (alone === undefined) {
-      alone = { ...NOTHING_CHARGED, all: [holding], shadow: [holding], shadowLimits: [limit] };
-      this.#shadowCharges.set(holding, alone);
-    }
-    return alone;
   }
 
   #wait(lessee: TenantLessee, charge: ChargeSet, x: AdmitRequest): Admission | Promise<Admission> {
@@ -225,10 +197,6 @@ export class Lessees {
     }
     return spendLocally(local, spec, freeMicro, activeLessees, costMicro, nowMs);
   }
-}
-
-function spendable(charge: ChargeSet, costMicro: number, nowMs: number): boolean {
-  return charge.enforced.every((holding) => stock(holding, nowMs) >= costMicro);
 }
 
 function limited(charge: ChargeSet, costMicro: number, nowMs: number): Admission {

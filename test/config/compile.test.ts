@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { compileTables } from "../../src/config/compile.ts";
 import type { Config, LimitConfig, RouteConfig } from "../../src/config/model.ts";

@@ -45,8 +45,10 @@ describe("a config file that is not JSON", () => {
   });
 
   it("is formatted as file:line:column for terminals and editors", async () => {
-    const [first] = await problemsOfText('{\n  "version" 1,\n}');
-    expect(formatProblem("weir.jsonc", first!)).toBe('weir.jsonc:2:13 broken JSON: colon expected, found "1"');
+    const problems = await problemsOfText('{\n  "version" 1,\n}');
+    expect(problems.map((problem) => formatProblem("weir.jsonc", problem))[0]).toBe(
+      'weir.jsonc:2:13 broken JSON: colon expected, found "1"',
+    );
   });
 
   it.each(["", "  \n\t\n"])("is called blank when there is nothing in it (%j)", async (text) => {

@@ -89,8 +89,12 @@ describe("a refusal", () => {
   });
 
   it("leaves out what it does not know", async () => {
-    const body: unknown = await problemResponse("no-route", null, { requestId: "r" }).json();
-    expect(Object.keys(body as object).toSorted()).toEqual(["requestId", "status", "title", "type"]);
+    expect(await problemResponse("no-route", null, { requestId: "r" }).json()).toStrictEqual({
+      type: "urn:weir:problem:no-route",
+      title: "Nothing is routed here",
+      status: 404,
+      requestId: "r",
+    });
   });
 
   it("is a page that may load nothing for a browser", async () => {

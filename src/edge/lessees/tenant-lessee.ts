@@ -72,6 +72,7 @@ export class TenantLessee {
   readonly #name: string;
   #holdings = new Map<string, Holding>();
   #chargeSets = new Map<readonly LimitConfig[], Map<readonly LimitConfig[], Map<string, ChargeSet>>>();
+  readonly #shadowCharges = new WeakMap<Holding, ChargeSet>();
   #queue: Waiter[] = [];
   #call: CallUnderWay | undefined;
   #seq = 0;
@@ -282,6 +283,7 @@ export class TenantLessee {
   #serveFromStock(): void {
     const nowMs = this.#context.now();
     const left: Waiter[] = [];
+    const unpaid: Waiter[] = [];
     for (const waiter of this.#queue) {
       if (waiter.settled === "admitted" || waiter.settled === "refused") continue;
       const { charge, costMicro } = waiter;
@@ -290,12 +292,44 @@ export class TenantLessee {
         left.push(waiter);
         continue;
       }
-      const spending = spend(charge.enforced, charge.shadow, costMicro, nowMs);
+      const spending = spend(charge.enforced, costMicro, nowMs);
       if (spending === "ask") left.push(waiter);
       else if (spending === "refused") waiter.settle({ admitted: false });
-      else waiter.settle({ admitted: true, decidedBy: "lease", decidedAtMs: nowMs });
+      else {
+        waiter.settle({ admitted: true, decidedBy: "lease", decidedAtMs: nowMs });
+        unpaid.push(waiter);
+      }
     }
     this.#queue = left;
+    for (const { charge, costMicro } of unpaid) this.chargeShadow(charge, costMicro, nowMs);
+  }
+
+  /**
+   * A shadow limit never holds a request up: what its lease cannot pay is charged behind it. True: something now waits
+   * to be charged, so a call should follow.
+   */
+  chargeShadow(charge: ChargeSet, costMicro: number, nowMs: number): boolean {
+    let owed = false;
+    for (const [index, holding] of charge.shadow.entries()) {
+      const limit = charge.shadowLimits[index];
+      if (limit === undefined) continue;
+      const spending = spend([holding], costMicro, nowMs);
+      if (spending === "refused") this.#context.onShadowRefused(this.#name, limit, 1);
+      else if (spending === "ask" && this.#queue.length < MAX_OWED) {
+        owed = true;
+        this.#queue.push({ charge: this.#shadowAlone(holding, limit), costMicro, settled: "owed", settle: () => undefined });
+      }
+    }
+    return owed;
+  }
+
+  #shadowAlone(holding: Holding, limit: LimitConfig): ChargeSet {
+    let alone = this.#shadowCharges.get(holding);
+    if (alone === undefined) {
+      alone = { ...NOTHING_CHARGED, all: [holding], shadow: [holding], shadowLimits: [limit] };
+      this.#shadowCharges.set(holding, alone);
+    }
+    return alone;
   }
 
   #fail(call: CallUnderWay): void {

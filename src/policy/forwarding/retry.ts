@@ -4,7 +4,7 @@
  * Only transient failures (network, timeout, broken body, 502/503/504) of idempotent methods, or of any method with an
  * Idempotency-Key where the origin honours it; at most `attempts` in all; only inside the deadline; never unless the
  * breaker is closed, never when another layer retries. A budget bounds amplification: over the last ten seconds at most
- * `budgetRatio` of requests, and one a second, may be retries. `Retry-After` of the origin is waited for when it fits.
+ * `budgetRatio` of requests may be retries, or one a second where that is more. `Retry-After` of the origin is waited for when it fits.
  * Returns the wait in milliseconds, or undefined: no retry. Source: DESIGN section 6; RFC 9110 section 9.2.2;
  * Google SRE book, chapter 22.
  */
@@ -53,8 +53,8 @@ export function retryWait(budget: RetryBudget, failed: FailedAttempt, nowMs: num
   const jitterMs = fullJitter(failed.attempt, BACKOFF_BASE_MS, BACKOFF_CAP_MS, random);
   const waitMs = Math.max(jitterMs, failed.retryAfterMs ?? 0);
   if (waitMs >= failed.leftMs) return undefined;
-  const allowed =
-    BUDGET_FLOOR_PER_SECOND + failed.budgetRatio * readRate(budget.requests, nowMs, BUDGET_WINDOW_MS);
+  const share = failed.budgetRatio * readRate(budget.requests, nowMs, BUDGET_WINDOW_MS);
+  const allowed = Math.max(BUDGET_FLOOR_PER_SECOND, share);
   if (readRate(budget.retries, nowMs, BUDGET_WINDOW_MS) + 1_000 / BUDGET_WINDOW_MS > allowed) return undefined;
   addToRate(budget.retries, 1, nowMs, BUDGET_WINDOW_MS);
   return waitMs;

@@ -70,13 +70,8 @@ export function noteDemand(holdings: readonly Holding[], costMicro: number, nowM
   for (const holding of holdings) addToRate(holding.demand, costMicro, nowMs, DEMAND_TIME_CONSTANT_MS);
 }
 
-/** Spends `costMicro` of every enforced holding, or of none. Shadow holdings pay what they can. */
-export function spend(
-  enforced: readonly Holding[],
-  shadow: readonly Holding[],
-  costMicro: number,
-  nowMs: number,
-): Spending {
+/** Spends `costMicro` of every enforced holding, or of none. */
+export function spend(enforced: readonly Holding[], costMicro: number, nowMs: number): Spending {
   let dry = false;
   for (const holding of enforced) {
     if (stock(holding, nowMs) >= costMicro) continue;
@@ -85,7 +80,6 @@ export function spend(
   }
   if (dry) return "ask";
   for (const holding of enforced) holding.stockMicro -= costMicro;
-  for (const holding of shadow) if (stock(holding, nowMs) >= costMicro) holding.stockMicro -= costMicro;
   return "admitted";
 }
 

@@ -134,7 +134,7 @@ export class World {
 
   #spend(lessee: SimulatedLessee, cost: number): ReturnType<typeof spend> {
     if (this.#sabotage.spendAfterExpiry === true) lessee.holding.expiresAtMs = Number.MAX_SAFE_INTEGER;
-    const verdict = spend([lessee.holding], [], cost, this.nowMs);
+    const verdict = spend([lessee.holding], cost, this.nowMs);
     if (verdict === "admitted") this.admissions.push(this.nowMs);
     return verdict;
   }

@@ -1,0 +1,171 @@
+import { env } from "cloudflare:workers";
+import { createExecutionContext, evictDurableObject, reset, waitOnExecutionContext } from "cloudflare:test";
+import { afterEach, describe, expect, it } from "vitest";
+import type { LimitConfig } from "../../src/config/model.ts";
+import { type Admission, type AdmitRequest, Lessees } from "../../src/edge/lessees.ts";
+import type { Env } from "../../src/platform/bindings.ts";
+
+afterEach(() => reset());
+
+const limit = (change: Partial<LimitConfig> = {}): LimitConfig => ({
+  name: "requests",
+  id: "requests",
+  spec: { kind: "bucket", refillNumerator: 1, refillDenominator: 1_000, burstMicro: 20_000_000 },
+  partition: "tenant",
+  mode: "enforce",
+  failMode: "closed",
+  deadlineMs: 2_000,
+  quotaTokens: 20,
+  windowSeconds: 1,
+  ...change,
+});
+
+/** One limit of 100/s, so that tokens are leased ahead. */
+const FAST = limit({ spec: { kind: "bucket", refillNumerator: 100_000, refillDenominator: 1, burstMicro: 100_000_000 } });
+
+class Caller {
+  readonly context = createExecutionContext();
+  shadowRefused = 0;
+  readonly lessees = new Lessees({
+    edgeId: crypto.randomUUID(),
+    now: Date.now,
+    onShadowRefused: (_name, _limit, count) => {
+      this.shadowRefused += count;
+    },
+  });
+  readonly #env: Env;
+
+  constructor(bindings: Env = env) {
+    this.#env = bindings;
+  }
+
+  request(tenantLimits: readonly LimitConfig[], change: Partial<AdmitRequest> = {}): AdmitRequest {
+    return {
+      env: this.#env,
+      waitUntil: (work) => {
+        this.context.waitUntil(work);
+      },
+      nowMs: Date.now(),
+      coordinatorName: "tenant:acme",
+      configVersion: 1,
+      tenantLimits,
+      routeLimits: [],
+      principal: "key",
+      costMicro: 1_000_000,
+      keyId: undefined,
+      ...change,
+    };
+  }
+
+  admit(tenantLimits: readonly LimitConfig[], change: Partial<AdmitRequest> = {}): Admission | Promise<Admission> {
+    return this.lessees.admit(this.request(tenantLimits, change));
+  }
+
+  done(): Promise<void> {
+    return waitOnExecutionContext(this.context);
+  }
+}
+
+/** A namespace whose objects throw, or never answer. */
+function broken(lease: () => Promise<never>): Env {
+  const stub = { lease };
+  return { ...env, TENANT: { idFromName: (name: string) => name, get: () => stub } as unknown as DurableObjectNamespace };
+}
+
+describe("an isolate as a lessee", () => {
+  it("admits exactly the burst of requests that come at once, with few calls, and refuses the rest locally", async () => {
+    const caller = new Caller();
+    const limits = [limit()];
+    const admissions = await Promise.all(Array.from({ length: 60 }, () => caller.admit(limits)));
+    expect(admissions.filter(({ admitted }) => admitted)).toHaveLength(20);
+    expect(caller.lessees.stats.calls).toBeLessThanOrEqual(3);
+    const refused = caller.admit(limits);
+    expect(refused).toMatchObject({ admitted: false, reason: "limited", violated: limits });
+    await caller.done();
+  });
+
+  it("is warm after its first call: then it decides without one, at once", async () => {
+    const caller = new Caller();
+    const limits = [FAST];
+    await Promise.all(Array.from({ length: 20 }, () => caller.admit(limits)));
+    await caller.done();
+    const { calls } = caller.lessees.stats;
+    const next = caller.admit(limits);
+    expect(next).toMatchObject({ admitted: true, decidedBy: "lease" });
+    expect(caller.lessees.stats.calls).toBeLessThanOrEqual(calls + 1);
+    await caller.done();
+  });
+
+  it("takes nothing at any level from a request that one level refuses", async () => {
+    const caller = new Caller();
+    const limits = [limit()];
+    const routeLimits = [limit({ name: "route", id: "route:r:route", spec: { kind: "bucket", refillNumerator: 1, refillDenominator: 1_000, burstMicro: 2_000_000 } })];
+    const admissions = await Promise.all(Array.from({ length: 10 }, () => caller.admit(limits, { routeLimits })));
+    expect(admissions.filter(({ admitted }) => admitted)).toHaveLength(2);
+    const { partitions } = await env.TENANT.getByName("tenant:acme").status();
+    expect(partitions.find(({ partition }) => partition === "requests")?.freeTokens).toBe(18);
+    await caller.done();
+  });
+
+  it("never refuses for a shadow limit, and counts what it would have refused", async () => {
+    const caller = new Caller();
+    const limits = [FAST, limit({ name: "shadow", id: "shadow", mode: "shadow", spec: { kind: "bucket", refillNumerator: 1, refillDenominator: 1_000, burstMicro: 3_000_000 } })];
+    const admissions: Admission[] = [];
+    for (let index = 0; index < 10; index++) admissions.push(await caller.admit(limits));
+    await caller.done();
+    expect(admissions.every(({ admitted }) => admitted)).toBe(true);
+    expect(caller.shadowRefused).toBe(7);
+  });
+
+  it("goes on with the same number after its coordinator was evicted", async () => {
+    const caller = new Caller();
+    const limits = [limit()];
+    await Promise.all(Array.from({ length: 12 }, () => caller.admit(limits)));
+    await evictDurableObject(env.TENANT.getByName("tenant:acme"));
+    const more = await Promise.all(Array.from({ length: 20 }, () => caller.admit(limits)));
+    expect(more.filter(({ admitted }) => admitted)).toHaveLength(8);
+    await caller.done();
+  });
+
+  it("refuses a revoked key, and one it has never heard of only after asking", async () => {
+    const tenant = env.TENANT.getByName("tenant:acme");
+    await tenant.createKey({ v: 1, keyId: "k", label: "" });
+    await tenant.revokeKey({ v: 1, keyId: "k" });
+    const caller = new Caller();
+    expect(await caller.admit([FAST], { keyId: "k" })).toMatchObject({ admitted: false, reason: "key-revoked" });
+    expect(await caller.admit([FAST], { keyId: "other" })).toMatchObject({ admitted: true });
+    expect(caller.admit([FAST], { keyId: "k" })).toMatchObject({ admitted: false, reason: "key-revoked" });
+    await caller.done();
+  });
+});
+
+describe.each([
+  ["throws", () => Promise.reject(new Error("object gone"))],
+  ["never answers", () => new Promise<never>(() => undefined)],
+])("when the coordinator %s", (_how, lease) => {
+  it("a closed limit refuses, an open one admits, a local one admits a bounded share", async () => {
+    const answer = async (failMode: LimitConfig["failMode"]): Promise<{ admitted: number; kinds: Set<string> }> => {
+      const caller = new Caller(broken(lease));
+      const limits = [limit({ failMode, deadlineMs: 60 })];
+      const admissions: Admission[] = [];
+      for (let index = 0; index < 30; index++) admissions.push(await caller.admit(limits));
+      return {
+        admitted: admissions.filter(({ admitted }) => admitted).length,
+        kinds: new Set(admissions.map((admission) => (admission.admitted ? admission.decidedBy : admission.reason))),
+      };
+    };
+    expect(await answer("closed")).toEqual({ admitted: 0, kinds: new Set(["coordinator-unreachable"]) });
+    expect(await answer("open")).toEqual({ admitted: 30, kinds: new Set(["fail-open"]) });
+    const local = await answer("local");
+    expect(local.kinds).toEqual(new Set(["fail-local", "limited"]));
+    expect(local.admitted).toBeGreaterThanOrEqual(1);
+    expect(local.admitted).toBeLessThanOrEqual(20 / 8 + 1);
+  });
+
+  it("only the first request waits for the deadline; the next ones go to the fail mode at once", async () => {
+    const caller = new Caller(broken(lease));
+    const limits = [limit({ failMode: "open", deadlineMs: 100 })];
+    await caller.admit(limits);
+    expect(caller.admit(limits)).toMatchObject({ admitted: true, decidedBy: "fail-open" });
+  });
+});
