@@ -36,7 +36,12 @@ const roomRules = Object.entries(rooms).flatMap(([name, may]) => [
 
 module.exports = {
   forbidden: [
-    { name: "no-cycles", severity: "error", from: {}, to: { circular: true, viaOnly: { dependencyTypesNot: ["type-only"] } } },
+    {
+      name: "no-cycles",
+      severity: "error",
+      from: {},
+      to: { circular: true, viaOnly: { dependencyTypesNot: ["type-only"] } },
+    },
     ...roomRules,
     {
       name: "policy-knows-only-policy",
@@ -49,7 +54,11 @@ module.exports = {
       comment: "a capability may use another capability's types, never its functions",
       severity: "error",
       from: { path: "^src/policy/([^/]+)/", pathNot: room("policy/kernel") },
-      to: { path: room("policy"), pathNot: ["^src/policy/$1/", room("policy/kernel")], dependencyTypesNot: ["type-only"] },
+      to: {
+        path: room("policy"),
+        pathNot: ["^src/policy/$1/", room("policy/kernel")],
+        dependencyTypesNot: ["type-only"],
+      },
     },
     {
       name: "coordinators-from-elsewhere-as-types",
@@ -82,6 +91,10 @@ module.exports = {
     tsConfig: { fileName: "tsconfig.json" },
     doNotFollow: { path: "node_modules" },
     exclude: { path: "^(build|dist)/" },
-    enhancedResolveOptions: { extensions: [".ts", ".js"], exportsFields: ["exports"], conditionNames: ["import", "types"] },
+    enhancedResolveOptions: {
+      extensions: [".ts", ".js"],
+      exportsFields: ["exports"],
+      conditionNames: ["import", "types"],
+    },
   },
 };

@@ -16,7 +16,10 @@ import { load, type Round, tool } from "./load.ts";
 import { OBJECT_PER_REQUEST, PASS_THROUGH } from "./rivals.ts";
 
 const CONNECTIONS = 32;
-const SECRETS = { WEIR_KEY_SECRET: "bench-key-secret-0123456789abcdefghij", WEIR_ADMIN_TOKEN: "bench-admin-token-0123456789abcdefghij" };
+const SECRETS = {
+  WEIR_KEY_SECRET: "bench-key-secret-0123456789abcdefghij",
+  WEIR_ADMIN_TOKEN: "bench-admin-token-0123456789abcdefghij",
+};
 
 interface Contender {
   readonly name: string;
@@ -61,7 +64,11 @@ function gatewayConfig(originUrl: string): Promise<LoadResult> {
   return loadConfig(text, { configVersion: 1, readPage: async () => undefined });
 }
 
-async function startRival(script: string, originUrl: string, objects: Record<string, unknown>): Promise<{ url: string; stop(): Promise<void> }> {
+async function startRival(
+  script: string,
+  originUrl: string,
+  objects: Record<string, unknown>,
+): Promise<{ url: string; stop(): Promise<void> }> {
   const port = await freePort();
   const miniflare = new Miniflare(
     convertV4MiniflareOptions({
@@ -79,7 +86,7 @@ async function startRival(script: string, originUrl: string, objects: Record<str
           ...objects,
         },
       ],
-    } as Parameters<typeof convertV4MiniflareOptions>[0]),
+    }),
   );
   await miniflare.ready;
   return { url: `http://127.0.0.1:${port}`, stop: () => miniflare.dispose() };
@@ -122,7 +129,11 @@ async function main(): Promise<number> {
   const seconds = Math.min(60, Math.max(1, Number(values.seconds)));
   const rounds = Math.min(20, Math.max(1, Number(values.rounds)));
   const origin = fork(join(import.meta.dirname, "origin.ts"), { stdio: ["ignore", "pipe", "inherit", "ipc"] });
-  const originPort = await new Promise<number>((resolve) => origin.stdout?.once("data", (data) => { resolve(Number(String(data))); }));
+  const originPort = await new Promise<number>((resolve) =>
+    origin.stdout?.once("data", (data) => {
+      resolve(Number(String(data)));
+    }),
+  );
   const contenders = await startContenders(`http://127.0.0.1:${originPort}`);
   try {
     for (const { url, headers } of contenders) await load(url, headers, 1, CONNECTIONS);
@@ -151,7 +162,9 @@ function report(contenders: readonly Contender[], options: { json: boolean; seco
   const rows = figures.map((figure) => ({ ...figure, ratio: Number((figure.requestsPerSecond / base).toFixed(3)) }));
   if (options.json) console.log(JSON.stringify({ tool, connections: CONNECTIONS, ...options, results: rows }, null, 2));
   else {
-    console.log(`${tool}, ${CONNECTIONS} connections, median of ${options.rounds} interleaved rounds of ${options.seconds} s`);
+    console.log(
+      `${tool}, ${CONNECTIONS} connections, median of ${options.rounds} interleaved rounds of ${options.seconds} s`,
+    );
     for (const row of rows) {
       console.log(
         `${row.name.padEnd(20)} ${String(row.requestsPerSecond).padStart(7)} req/s  p50 ${row.p50Ms.toFixed(2)} ms  p99 ${row.p99Ms.toFixed(2)} ms  ${row.ratio.toFixed(2)} × pass-through  ${row.errors} errors`,

@@ -25,13 +25,32 @@ function hasWrk(): boolean {
   }
 }
 
-export function load(url: string, headers: Readonly<Record<string, string>>, seconds: number, connections: number): Promise<Round> {
-  return tool === "wrk" ? withWrk(url, headers, seconds, connections) : withAutocannon(url, headers, seconds, connections);
+export function load(
+  url: string,
+  headers: Readonly<Record<string, string>>,
+  seconds: number,
+  connections: number,
+): Promise<Round> {
+  return tool === "wrk"
+    ? withWrk(url, headers, seconds, connections)
+    : withAutocannon(url, headers, seconds, connections);
 }
 
-async function withWrk(url: string, headers: Readonly<Record<string, string>>, seconds: number, connections: number): Promise<Round> {
+async function withWrk(
+  url: string,
+  headers: Readonly<Record<string, string>>,
+  seconds: number,
+  connections: number,
+): Promise<Round> {
   const headerArguments = Object.entries(headers).flatMap(([name, value]) => ["-H", `${name}: ${value}`]);
-  const { stdout } = await run("wrk", ["-t1", `-c${connections}`, `-d${seconds}s`, "--latency", ...headerArguments, url]);
+  const { stdout } = await run("wrk", [
+    "-t1",
+    `-c${connections}`,
+    `-d${seconds}s`,
+    "--latency",
+    ...headerArguments,
+    url,
+  ]);
   const latency = (percent: string): number => toMs(new RegExp(`${percent}%\\s+([\\d.]+)(us|ms|s)`).exec(stdout));
   const failed = /Non-2xx or 3xx responses: (\d+)/.exec(stdout)?.[1] ?? "0";
   const socket = /Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)/.exec(stdout)?.slice(1) ?? [];
@@ -48,7 +67,12 @@ function toMs(match: RegExpExecArray | null): number {
   return Number(value) * (unit === "us" ? 0.001 : unit === "s" ? 1_000 : 1);
 }
 
-async function withAutocannon(url: string, headers: Readonly<Record<string, string>>, seconds: number, connections: number): Promise<Round> {
+async function withAutocannon(
+  url: string,
+  headers: Readonly<Record<string, string>>,
+  seconds: number,
+  connections: number,
+): Promise<Round> {
   const result = await autocannon({ url, headers: { ...headers }, duration: seconds, connections });
   return {
     requestsPerSecond: result.requests.average,

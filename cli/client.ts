@@ -23,12 +23,15 @@ function findGateway(stateDir: string | undefined): Target {
   const url = process.env["WEIR_URL"];
   const token = process.env["WEIR_TOKEN"];
   if (url !== undefined && url !== "" && stateDir === undefined) {
-    if (token === undefined || token === "") throw new CliError("WEIR_URL is set but WEIR_TOKEN is not: set both, or neither to use the local gateway");
+    if (token === undefined || token === "")
+      throw new CliError("WEIR_URL is set but WEIR_TOKEN is not: set both, or neither to use the local gateway");
     return { url: url.replace(/\/+$/, ""), token };
   }
   const path = join(stateDir ?? DEFAULT_STATE_DIR, "gateway.json");
   if (!existsSync(path)) {
-    throw new CliError(`no gateway is running here (${path} is not there): start one with npm start, or set WEIR_URL and WEIR_TOKEN`);
+    throw new CliError(
+      `no gateway is running here (${path} is not there): start one with npm start, or set WEIR_URL and WEIR_TOKEN`,
+    );
   }
   const record: unknown = JSON.parse(readFileSync(path, "utf8"));
   if (typeof record === "object" && record !== null && "url" in record && "token" in record) {
@@ -60,6 +63,7 @@ export async function callAdmin<Reply>(stateDir: string | undefined, call: Call)
     throw new CliError(`cannot reach ${url}: ${cause}. Is the gateway running?`);
   }
   const value: unknown = await response.json().catch(() => undefined);
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the contract both sides import says what it is
   if (response.ok) return value as Reply;
   const title = typeof value === "object" && value !== null && "title" in value ? String(value.title) : "no details";
   const hint = response.status === 404 && title === "Not found" ? " (a wrong token looks like this too)" : "";

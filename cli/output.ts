@@ -20,7 +20,8 @@ export function printJson(value: unknown): void {
 /** Columns as wide as their widest cell. */
 export function printTable(rows: readonly (readonly string[])[]): void {
   const widths: number[] = [];
-  for (const row of rows) for (const [index, cell] of row.entries()) widths[index] = Math.max(widths[index] ?? 0, cell.length);
+  for (const row of rows)
+    for (const [index, cell] of row.entries()) widths[index] = Math.max(widths[index] ?? 0, cell.length);
   for (const row of rows) {
     const line = row.map((cell, index) => cell.padEnd(widths[index] ?? 0)).join("  ");
     process.stdout.write(`${line.trimEnd()}\n`);

@@ -44,7 +44,10 @@ async function run(argv: string[]): Promise<number> {
     return EXIT.usage;
   }
   try {
-    const { result } = await runCommand(main, { rawArgs: argv });
+    // Run directly: through `main` the command's result would be lost.
+    const command = commands[first];
+    if (typeof command !== "object" || command instanceof Promise) return EXIT.usage;
+    const { result } = await runCommand(command, { rawArgs: argv.slice(argv.indexOf(first) + 1) });
     return typeof result === "number" ? result : EXIT.ok;
   } catch (error) {
     if (error instanceof CliError) {

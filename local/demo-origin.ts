@@ -126,7 +126,8 @@ async function control(
   } else if (action === "mend" && request.method === "POST") {
     state.mode = undefined;
     say(200, { mended: true });
-  } else if (action === "stats") say(200, { mode: state.mode ?? "healthy", requests: state.requests, broken: state.broken });
+  } else if (action === "stats")
+    say(200, { mode: state.mode ?? "healthy", requests: state.requests, broken: state.broken });
   else say(404, { error: "POST /__control/break, POST /__control/mend or GET /__control/stats" });
 }
 

@@ -27,7 +27,10 @@ const TENANTS = {
   globex: { rate: 40, burst: 40, sends: 20 },
 } as const;
 type TenantId = keyof typeof TENANTS;
-const SECRETS = { WEIR_KEY_SECRET: "demo-key-secret-0123456789abcdefghijkl", WEIR_ADMIN_TOKEN: "demo-admin-token-0123456789abcdefghijkl" };
+const SECRETS = {
+  WEIR_KEY_SECRET: "demo-key-secret-0123456789abcdefghijkl",
+  WEIR_ADMIN_TOKEN: "demo-admin-token-0123456789abcdefghijkl",
+};
 
 interface Sample {
   readonly tenant: TenantId;
@@ -68,7 +71,11 @@ async function freePorts(count: number): Promise<number> {
       server.once("error", () => {
         resolve(false);
       });
-      server.listen(port, "127.0.0.1", () => server.close(() => { resolve(true); }));
+      server.listen(port, "127.0.0.1", () =>
+        server.close(() => {
+          resolve(true);
+        }),
+      );
     });
   for (let first = 18_700; first < 40_000; first += count) {
     const checks = await Promise.all(Array.from({ length: count }, (_, index) => free(first + index)));
@@ -121,11 +128,19 @@ class Traffic {
         this.samples.push({ tenant, second, status, served, decidedAtMs });
         resolve();
       };
-      const request = httpRequest(url + path, { agent: this.#agent, timeout: 10_000, headers: { authorization: `Bearer ${this.#keys[tenant]}` } });
+      const request = httpRequest(url + path, {
+        agent: this.#agent,
+        timeout: 10_000,
+        headers: { authorization: `Bearer ${this.#keys[tenant]}` },
+      });
       request.on("response", (response) => {
         response.resume();
         response.on("end", () => {
-          note(response.statusCode ?? 0, String(response.headers["weir-served"] ?? ""), String(response.headers["server-timing"] ?? ""));
+          note(
+            response.statusCode ?? 0,
+            String(response.headers["weir-served"] ?? ""),
+            String(response.headers["server-timing"] ?? ""),
+          );
         });
         response.on("error", () => {
           note(0, "", "");
@@ -147,13 +162,17 @@ interface Sight {
 }
 
 async function breakerOf(url: string): Promise<{ state: string; outstandingProbes: number }> {
-  const response = await fetch(`${url}/_weir/api/v1/status`, { headers: { authorization: `Bearer ${SECRETS.WEIR_ADMIN_TOKEN}` } });
+  const response = await fetch(`${url}/_weir/api/v1/status`, {
+    headers: { authorization: `Bearer ${SECRETS.WEIR_ADMIN_TOKEN}` },
+  });
   const status = (await response.json()) as StatusReply;
   return status.origins.find(({ origin }) => origin === "shop") ?? { state: "?", outstandingProbes: 0 };
 }
 
 function draw(second: number, samples: readonly Sample[], state: string, event: string, redraw: boolean): number {
-  const lines = [`second ${String(second).padStart(2)} of ${END_AT_S}   breaker of "shop": ${colour(state)}   ${event}`];
+  const lines = [
+    `second ${String(second).padStart(2)} of ${END_AT_S}   breaker of "shop": ${colour(state)}   ${event}`,
+  ];
   for (const tenant of Object.keys(TENANTS) as TenantId[]) {
     const own = samples.filter((sample) => sample.tenant === tenant);
     const last = own.filter((sample) => sample.second >= second - 1);
@@ -194,13 +213,27 @@ function judge(samples: readonly Sample[], sights: readonly Sight[], probed: num
   for (const [id, { rate, burst, sends }] of Object.entries(TENANTS)) {
     const own = samples.filter((sample) => sample.tenant === id);
     const admitted = own.filter((sample) => sample.decidedAtMs > 0);
-    const over = worstExcess(admitted.map((sample) => sample.decidedAtMs), rate, burst);
+    const over = worstExcess(
+      admitted.map((sample) => sample.decidedAtMs),
+      rate,
+      burst,
+    );
     const throttled = own.filter((sample) => sample.status === 429).length;
-    promises.push({ held: over <= 0, text: `${id}: at most ${over.toFixed(1)} tokens over its limit in any window (0 or less is right)` });
+    promises.push({
+      held: over <= 0,
+      text: `${id}: at most ${over.toFixed(1)} tokens over its limit in any window (0 or less is right)`,
+    });
     if (sends > rate) {
       const share = admitted.length / (burst + rate * END_AT_S);
-      promises.push({ held: share >= 0.95, text: `${id}: sent ${own.length}, admitted ${admitted.length}: ${(share * 100).toFixed(1)} % of what its limit allows (95 % or more)` });
-    } else promises.push({ held: throttled === 0, text: `${id}: sent ${own.length} within its limit, throttled ${throttled} (0)` });
+      promises.push({
+        held: share >= 0.95,
+        text: `${id}: sent ${own.length}, admitted ${admitted.length}: ${(share * 100).toFixed(1)} % of what its limit allows (95 % or more)`,
+      });
+    } else
+      promises.push({
+        held: throttled === 0,
+        text: `${id}: sent ${own.length} within its limit, throttled ${throttled} (0)`,
+      });
   }
   const dropped = samples.filter((sample) => sample.status === 0).length;
   promises.push({ held: dropped === 0, text: `dropped connections: ${dropped} (0)` });
@@ -209,17 +242,31 @@ function judge(samples: readonly Sample[], sights: readonly Sight[], probed: num
   const outage = samples.filter((s) => s.second >= KILL_AT_S + SETTLE_S && s.second < REVIVE_AT_S);
   const stale = outage.filter((s) => s.served === "stale").length;
   const pages = outage.filter((s) => s.served === "fallback").length;
-  promises.push({ held: stale > 0 && pages > 0, text: `during the outage: ${stale} answered stale, ${pages} with a page (both above 0)` });
+  promises.push({
+    held: stale > 0 && pages > 0,
+    text: `during the outage: ${stale} answered stale, ${pages} with a page (both above 0)`,
+  });
   const open = sights.find((sight) => sight.second >= KILL_AT_S && sight.state !== "closed");
   const detected = open === undefined ? Number.NaN : open.second - KILL_AT_S;
-  promises.push({ held: detected <= 1.5, text: `breaker open ${detected.toFixed(1)} s after the origin died (1.5 or less)` });
+  promises.push({
+    held: detected <= 1.5,
+    text: `breaker open ${detected.toFixed(1)} s after the origin died (1.5 or less)`,
+  });
   promises.push({ held: probed <= 1, text: `probes under way at once, at most: ${probed} (1)` });
-  const ramp = sights.find((sight) => sight.second >= REVIVE_AT_S && (sight.state === "ramp" || sight.state === "closed"));
+  const ramp = sights.find(
+    (sight) => sight.second >= REVIVE_AT_S && (sight.state === "ramp" || sight.state === "closed"),
+  );
   const closed = ramp === undefined ? Number.NaN : ramp.second - REVIVE_AT_S;
-  promises.push({ held: closed <= 10, text: `breaker closed ${closed.toFixed(1)} s after the origin returned (10 or less)` });
+  promises.push({
+    held: closed <= 10,
+    text: `breaker closed ${closed.toFixed(1)} s after the origin returned (10 or less)`,
+  });
   const end = samples.filter((s) => s.second >= END_AT_S - 2 && s.status === 200);
   const normal = end.filter((s) => s.served === "origin" || s.served === "cache").length;
-  promises.push({ held: end.length > 0 && normal === end.length, text: `in the last two seconds ${normal} of ${end.length} answers came from the origin or fresh from the cache (all)` });
+  promises.push({
+    held: end.length > 0 && normal === end.length,
+    text: `in the last two seconds ${normal} of ${end.length} answers came from the origin or fresh from the cache (all)`,
+  });
   return promises;
 }
 
@@ -232,9 +279,20 @@ async function main(): Promise<number> {
   writeFileSync(path, JSON.stringify(configFile(shop.url, account.url)));
   const loaded = await loadConfigFile(path, newConfigVersion());
   if (!loaded.ok) throw new Error(JSON.stringify(loaded.problems));
-  const gateway = await startGateway({ config: loaded.config, port, edges: EDGES, wanMs: WAN_MS, stateDir: join(folder, "objects"), secrets: SECRETS, serverTiming: true });
-  console.log(`${EDGES} edges at ${gateway.urls[0]} and up, ${WAN_MS} ms from their coordinators; origin "shop" dies at second ${KILL_AT_S} and returns at ${REVIVE_AT_S}.\n`);
-  const keyOf = (tenantId: TenantId): Promise<string> => mintApiKey(SECRETS.WEIR_KEY_SECRET, { tenantId, keyId: "0123456789abcdef" });
+  const gateway = await startGateway({
+    config: loaded.config,
+    port,
+    edges: EDGES,
+    wanMs: WAN_MS,
+    stateDir: join(folder, "objects"),
+    secrets: SECRETS,
+    serverTiming: true,
+  });
+  console.log(
+    `${EDGES} edges at ${gateway.urls[0]} and up, ${WAN_MS} ms from their coordinators; origin "shop" dies at second ${KILL_AT_S} and returns at ${REVIVE_AT_S}.\n`,
+  );
+  const keyOf = (tenantId: TenantId): Promise<string> =>
+    mintApiKey(SECRETS.WEIR_KEY_SECRET, { tenantId, keyId: "0123456789abcdef" });
   const traffic = new Traffic(gateway, { acme: await keyOf("acme"), globex: await keyOf("globex") });
   const sights: Sight[] = [];
   try {

@@ -61,7 +61,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   await miniflare.ready;
   // Miniflare would end the process at once on a signal; stopping is for whoever started the gateway to order.
   for (const [signal, known] of signals) {
-    for (const listener of process.listeners(signal)) if (!known.has(listener)) process.removeListener(signal, listener);
+    for (const listener of process.listeners(signal))
+      if (!known.has(listener)) process.removeListener(signal, listener);
   }
   const pid = runtimePids().find((candidate) => !before.has(candidate));
   return {

@@ -2,7 +2,10 @@
 import { createServer } from "node:net";
 
 /** The first of `count` consecutive ports that cannot be had, and why; undefined: all are free. */
-export async function findTakenPort(first: number, count: number): Promise<{ port: number; reason: string } | undefined> {
+export async function findTakenPort(
+  first: number,
+  count: number,
+): Promise<{ port: number; reason: string } | undefined> {
   for (let port = first; port < first + count; port++) {
     const reason = await whyTaken(port);
     if (reason !== undefined) return { port, reason };

@@ -49,9 +49,12 @@ function readArguments(): Arguments {
   const port = Number(values.port);
   const edges = Number(values.edges);
   const wanMs = durationMs(values.wan);
-  if (!Number.isInteger(edges) || edges < 1 || edges > MAX_EDGES) throw new Error(`--edges must be 1 to ${MAX_EDGES}, not "${values.edges}"`);
-  if (!Number.isInteger(port) || port < 1 || port + edges > 65_536) throw new Error(`--port must be 1 to ${65_536 - edges}, not "${values.port}"`);
-  if (!(wanMs >= 0 && wanMs <= MAX_WAN_MS)) throw new Error(`--wan must be a duration up to 10s like "80ms", not "${values.wan}"`);
+  if (!Number.isInteger(edges) || edges < 1 || edges > MAX_EDGES)
+    throw new Error(`--edges must be 1 to ${MAX_EDGES}, not "${values.edges}"`);
+  if (!Number.isInteger(port) || port < 1 || port + edges > 65_536)
+    throw new Error(`--port must be 1 to ${65_536 - edges}, not "${values.port}"`);
+  if (!(wanMs >= 0 && wanMs <= MAX_WAN_MS))
+    throw new Error(`--wan must be a duration up to 10s like "80ms", not "${values.wan}"`);
   return { config: values.config, port, edges, wanMs, state: resolve(values.state) };
 }
 
@@ -105,7 +108,11 @@ async function createKey(url: string, token: string, tenant: string): Promise<st
   throw new Error(`could not make a key for ${tenant}: status ${response.status}`);
 }
 
-function printReady(gateway: Gateway, args: Arguments, demo: { origin: DemoOrigin; keys: Record<string, string> } | undefined): void {
+function printReady(
+  gateway: Gateway,
+  args: Arguments,
+  demo: { origin: DemoOrigin; keys: Record<string, string> } | undefined,
+): void {
   const [url = ""] = gateway.urls;
   const lines = [
     "",
@@ -151,7 +158,15 @@ async function main(): Promise<number> {
   if (config === undefined) return 1;
   if (!(await requireFree(args.port, args.edges, "Choose others with --port, or stop what listens there."))) return 1;
   const originPort = args.config === undefined ? demoPort(config) : undefined;
-  if (originPort !== undefined && !(await requireFree(originPort, 1, "The demo origin needs it: stop what listens there, or give your own config with --config."))) return 1;
+  if (
+    originPort !== undefined &&
+    !(await requireFree(
+      originPort,
+      1,
+      "The demo origin needs it: stop what listens there, or give your own config with --config.",
+    ))
+  )
+    return 1;
   return run(args, config, originPort);
 }
 

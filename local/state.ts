@@ -23,7 +23,9 @@ export function loadSecrets(stateDir: string): LocalSecrets {
     const found = process.env[name] || devVars[name] || kept[name];
     const value = typeof found === "string" && found !== "" ? found : randomBytes(SECRET_BYTES).toString("base64url");
     if (value.length < MIN_SECRET_LENGTH) {
-      throw new Error(`${name} is too short: at least ${MIN_SECRET_LENGTH} characters, for example from: openssl rand -base64 32`);
+      throw new Error(
+        `${name} is too short: at least ${MIN_SECRET_LENGTH} characters, for example from: openssl rand -base64 32`,
+      );
     }
     return value;
   };

@@ -30,7 +30,9 @@ for (const environment of environments) {
   } catch (error) {
     failed = true;
     const output = error as { stdout?: Buffer; stderr?: Buffer };
-    console.error(`dry run failed for "${environment || "production"}":\n${output.stdout ?? ""}${output.stderr ?? String(error)}`);
+    console.error(
+      `dry run failed for "${environment || "production"}":\n${String(output.stdout ?? "")}${String(output.stderr ?? error)}`,
+    );
   } finally {
     rmSync(outdir, { recursive: true, force: true });
   }

@@ -5,6 +5,7 @@ import { Edge } from "./edge/edge.ts";
 import { lastResort } from "./edge/last-resort.ts";
 import { handle } from "./edge/pipeline.ts";
 import type { Env } from "./platform/bindings.ts";
+import { logError } from "./platform/log.ts";
 
 export { Metrics } from "./coordinators/metrics/object.ts";
 export { Origin } from "./coordinators/origin/object.ts";
@@ -21,7 +22,7 @@ export default {
         ? await isolate.admin.handle(request, env, context)
         : await handle(isolate.edge, request, env, context);
     } catch (error) {
-      console.error(JSON.stringify({ level: "error", error: String(error) }));
+      logError({ where: "worker", error: String(error) });
       return lastResort("");
     }
   },

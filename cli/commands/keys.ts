@@ -33,7 +33,12 @@ const list = defineCommand({
     const when = (ms: number): string => new Date(ms).toISOString();
     printTable([
       ["KEY ID", "LABEL", "CREATED", "REVOKED"],
-      ...keys.map((key) => [key.keyId, key.label, when(key.createdAtMs), key.revokedAtMs === null ? "" : when(key.revokedAtMs)]),
+      ...keys.map((key) => [
+        key.keyId,
+        key.label,
+        when(key.createdAtMs),
+        key.revokedAtMs === null ? "" : when(key.revokedAtMs),
+      ]),
     ]);
   },
 });

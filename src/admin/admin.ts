@@ -8,6 +8,7 @@ import type { CompiledOrigin, CompiledTenant, Tables } from "../config/tables.ts
 import { mintApiKey, newKeyId } from "../platform/api-key.ts";
 import type { Env } from "../platform/bindings.ts";
 import { callCoordinator, withDeadline } from "../platform/coordinators.ts";
+import { logError } from "../platform/log.ts";
 import { originObjectName, originSettings } from "../edge/origin-views.ts";
 import { tenantCoordinator } from "../edge/stages/identify.ts";
 import { METRICS_OBJECT } from "../edge/stages/record.ts";
@@ -52,7 +53,7 @@ export class Admin {
     addRoutes(this.#app);
     this.#app.notFound(() => notFound());
     this.#app.onError((error) => {
-      console.error(JSON.stringify({ level: "error", where: "admin", error: String(error) }));
+      logError({ where: "admin", error: String(error) });
       return problem(503, "A coordinator did not answer");
     });
   }
@@ -79,13 +80,21 @@ function addRoutes(app: Hono<{ Bindings: Env; Variables: Variables }>): void {
     if (only !== undefined && context.get("tables").tenant(only) === undefined) return unknownTenant(context, only);
     return context.json(await readStatus(context.env, context.get("tables"), only));
   });
-  app.get(`${API_BASE}/tenants/:tenant/keys`, async (context) => withTenant(context, (tenant) => listKeys(context, tenant)));
-  app.post(`${API_BASE}/tenants/:tenant/keys`, async (context) => withTenant(context, (tenant) => createKey(context, tenant)));
+  app.get(`${API_BASE}/tenants/:tenant/keys`, async (context) =>
+    withTenant(context, (tenant) => listKeys(context, tenant)),
+  );
+  app.post(`${API_BASE}/tenants/:tenant/keys`, async (context) =>
+    withTenant(context, (tenant) => createKey(context, tenant)),
+  );
   app.delete(`${API_BASE}/tenants/:tenant/keys/:keyId`, async (context) =>
     withTenant(context, (tenant) => revokeKey(context, tenant)),
   );
-  app.post(`${API_BASE}/breakers/:origin/trip`, async (context) => withOrigin(context, (origin) => trip(context, origin)));
-  app.post(`${API_BASE}/breakers/:origin/reset`, async (context) => withOrigin(context, (origin) => reset(context, origin)));
+  app.post(`${API_BASE}/breakers/:origin/trip`, async (context) =>
+    withOrigin(context, (origin) => trip(context, origin)),
+  );
+  app.post(`${API_BASE}/breakers/:origin/reset`, async (context) =>
+    withOrigin(context, (origin) => reset(context, origin)),
+  );
 }
 
 function readiness(context: AdminContext): Response {
@@ -97,21 +106,37 @@ function readiness(context: AdminContext): Response {
   return problem(503, `Secret missing or too short: ${missing.join(", ")}`, how);
 }
 
-async function withTenant(context: AdminContext, act: (tenant: CompiledTenant) => Promise<Response>): Promise<Response> {
+async function withTenant(
+  context: AdminContext,
+  act: (tenant: CompiledTenant) => Promise<Response>,
+): Promise<Response> {
   const id = context.req.param("tenant") ?? "";
   const tenant = context.get("tables").tenant(id);
   return tenant === undefined ? unknownTenant(context, id) : act(tenant);
 }
 
 function unknownTenant(context: AdminContext, id: string): Response {
-  return unknown("tenant", id, context.get("tables").config.tenants.map((tenant) => tenant.id));
+  return unknown(
+    "tenant",
+    id,
+    context.get("tables").config.tenants.map((tenant) => tenant.id),
+  );
 }
 
-async function withOrigin(context: AdminContext, act: (origin: CompiledOrigin) => Promise<Response>): Promise<Response> {
+async function withOrigin(
+  context: AdminContext,
+  act: (origin: CompiledOrigin) => Promise<Response>,
+): Promise<Response> {
   const { tables } = context.var;
   const id = context.req.param("origin") ?? "";
   const origin = tables.origin(id);
-  return origin === undefined ? unknown("origin", id, tables.origins.map((known) => known.id)) : act(origin);
+  return origin === undefined
+    ? unknown(
+        "origin",
+        id,
+        tables.origins.map((known) => known.id),
+      )
+    : act(origin);
 }
 
 async function listKeys(context: AdminContext, tenant: CompiledTenant): Promise<Response> {
@@ -181,7 +206,10 @@ async function readBody<Schema extends z.ZodType>(
   }
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
-  return problem(400, parsed.error.issues.map((issue) => `${issue.path.join(".") || "body"}: ${issue.message}`).join("; "));
+  return problem(
+    400,
+    parsed.error.issues.map((issue) => `${issue.path.join(".") || "body"}: ${issue.message}`).join("; "),
+  );
 }
 
 function unknown(kind: string, id: string, known: readonly string[]): Response {

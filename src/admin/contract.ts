@@ -62,7 +62,12 @@ export interface BreakerStatus {
   readonly epoch: number;
   readonly outstandingProbes: number;
   readonly forced: { readonly state: string; readonly reason: string; readonly untilMs: number } | null;
-  readonly lastTransition: { readonly atMs: number; readonly from: string; readonly to: string; readonly reason: string } | null;
+  readonly lastTransition: {
+    readonly atMs: number;
+    readonly from: string;
+    readonly to: string;
+    readonly reason: string;
+  } | null;
 }
 
 export interface StatusReply {

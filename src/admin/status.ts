@@ -51,6 +51,14 @@ async function breakerStatus(env: Env, origin: string): Promise<BreakerStatus> {
       lastTransition: history.at(-1) ?? null,
     };
   } catch {
-    return { origin, state: "unreachable", score: 0, epoch: 0, outstandingProbes: 0, forced: null, lastTransition: null };
+    return {
+      origin,
+      state: "unreachable",
+      score: 0,
+      epoch: 0,
+      outstandingProbes: 0,
+      forced: null,
+      lastTransition: null,
+    };
   }
 }

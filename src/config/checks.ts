@@ -1,8 +1,9 @@
 /** What depends on more than one place of the config file. Every problem is returned; none stops the search. */
 import ipaddr from "ipaddr.js";
 import mustache from "mustache";
+import { canonicalUrl } from "../http/canonical-url.ts";
 import { BOUNDS, type ConfigFile, type LimitFile } from "./schema.ts";
-import { isExact, parseRate } from "./units.ts";
+import { durationMs, isExact, parseRate } from "./units.ts";
 
 export type Path = readonly (string | number)[];
 
@@ -24,6 +25,8 @@ export function checkConfig(file: ConfigFile, pages: ReadonlyMap<string, string 
   checkFailoverCycles(file, found);
   for (const [id, origin] of Object.entries(file.origins)) checkOriginUrl(["origins", id, "url"], origin.url, found);
   for (const { path, limit } of allLimits(file)) checkLimit(path, limit, found);
+  checkDurations(file, found);
+  checkRoutePaths(file, found);
   checkRouteIds(file, found);
   checkPages(file, pages, found);
   return findings;
@@ -49,6 +52,9 @@ function checkCounts(file: ConfigFile, found: Found): void {
   atMost(["origins"], Object.keys(file.origins).length, BOUNDS.origins);
   for (const [id, plan] of Object.entries(file.plans)) {
     atMost(["plans", id, "limits"], Object.keys(plan.limits ?? {}).length, BOUNDS.limitsPerScope);
+  }
+  for (const [id, tenant] of Object.entries(file.tenants ?? {})) {
+    atMost(["tenants", id, "limits"], Object.keys(tenant.limits ?? {}).length, BOUNDS.limitsPerScope);
   }
   for (const [index, route] of file.routes.entries()) {
     atMost(["routes", index, "limits"], Object.keys(route.limits ?? {}).length, BOUNDS.limitsPerScope);
@@ -104,6 +110,52 @@ function checkOriginUrl(path: Path, text: string, found: Found): void {
   }
 }
 
+function checkDurations(file: ConfigFile, found: Found): void {
+  const within = (path: Path, text: string | undefined, leastMs: number, mostMs: number): void => {
+    const ms = text === undefined ? undefined : durationMs(text);
+    if (ms === undefined || (ms >= leastMs && ms <= mostMs)) return;
+    found(path, `must be between ${leastMs}ms and ${mostMs}ms`);
+  };
+  for (const [id, origin] of Object.entries(file.origins)) {
+    const at = (...rest: string[]): Path => ["origins", id, ...rest];
+    within(at("deadline"), origin.deadline, 1, BOUNDS.deadlineMs);
+    within(at("tryTimeout"), origin.tryTimeout, 1, BOUNDS.deadlineMs);
+    const { breaker } = origin;
+    within(at("breaker", "earlyAge"), breaker?.earlyAge, 1, BOUNDS.deadlineMs);
+    within(at("breaker", "backoff"), breaker?.backoff, 1, BOUNDS.backoffMs);
+    within(at("breaker", "maxBackoff"), breaker?.maxBackoff, 1, BOUNDS.backoffMs);
+    within(at("breaker", "ramp"), breaker?.ramp, 1, BOUNDS.backoffMs);
+    const [first, longest] = [durationMs(breaker?.backoff ?? "1s"), durationMs(breaker?.maxBackoff ?? "5s")];
+    if (first > longest) found(at("breaker", "backoff"), `must not be longer than maxBackoff (${longest}ms)`);
+  }
+  for (const [index, route] of file.routes.entries()) {
+    within(["routes", index, "deadline"], route.deadline, 1, BOUNDS.deadlineMs);
+    within(["routes", index, "degraded", "retryAfter"], route.degraded?.retryAfter, 0, BOUNDS.longestMs);
+    const { ttl, staleWhileRevalidate, staleIfError, snapshot } = route.cache ?? {};
+    for (const [key, text] of Object.entries({ ttl, staleWhileRevalidate, staleIfError, snapshot })) {
+      within(["routes", index, "cache", key], text, 0, BOUNDS.longestMs);
+    }
+  }
+  for (const { path, limit } of allLimits(file)) within([...path, "deadline"], limit.deadline, 1, BOUNDS.deadlineMs);
+}
+
+/** Requests arrive in canonical form: a pattern in another form would never match. */
+function checkRoutePaths(file: ConfigFile, found: Found): void {
+  for (const [index, { match }] of file.routes.entries()) {
+    const open = match.path.endsWith("/*");
+    const literal = open ? match.path.slice(0, -1) : match.path;
+    const canonical = canonicalUrl(`http://host${literal}`);
+    const path = ["routes", index, "match", "path"];
+    if (!canonical.ok) found(path, "is no valid path");
+    else if (canonical.url.path !== literal || canonical.url.query !== "") {
+      found(
+        path,
+        `would never match: requests arrive in canonical form; write "${canonical.url.path}${open ? "*" : ""}"`,
+      );
+    }
+  }
+}
+
 function checkLimit(path: Path, limit: LimitFile, found: Found): void {
   if (limit.rate !== undefined) {
     const rate = parseRate(limit.rate);
@@ -114,7 +166,7 @@ function checkLimit(path: Path, limit: LimitFile, found: Found): void {
   }
   if (limit.timeZone !== undefined) {
     try {
-      new Intl.DateTimeFormat("en", { timeZone: limit.timeZone });
+      Intl.DateTimeFormat("en", { timeZone: limit.timeZone });
     } catch {
       found([...path, "timeZone"], `unknown time zone "${limit.timeZone}"; valid is for example "Europe/Berlin"`);
     }
@@ -140,7 +192,10 @@ function checkCosts(file: ConfigFile, found: Found): void {
       const capacity = capacityTokens(limit);
       if (capacity !== undefined && cost > capacity) {
         const always = "so it refuses every request on this route";
-        found(["routes", index, "cost"], `${cost} is more than ${path.join(".")} can ever hold (${capacity}), ${always}`);
+        found(
+          ["routes", index, "cost"],
+          `${cost} is more than ${path.join(".")} can ever hold (${capacity}), ${always}`,
+        );
       }
     }
   }
@@ -168,7 +223,8 @@ function checkPages(file: ConfigFile, pages: ReadonlyMap<string, string | undefi
       const path = ["routes", index, "degraded", "pages", mediaType];
       const text = pages.get(pagePath);
       if (text === undefined) found(path, `no file "${pagePath}" beside the config file`);
-      else if (text.length > BOUNDS.pageBytes) found(path, `"${pagePath}" is larger than ${BOUNDS.pageBytes} bytes`);
+      else if (new TextEncoder().encode(text).length > BOUNDS.pageBytes)
+        found(path, `"${pagePath}" is larger than ${BOUNDS.pageBytes} bytes`);
       else checkTemplate(path, pagePath, text, found);
     }
   }
@@ -217,4 +273,3 @@ function distance(a: string, b: string): number {
   }
   return previous[b.length] ?? 0;
 }
-

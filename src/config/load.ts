@@ -2,7 +2,14 @@
  * Text of `weir.jsonc` → the normalised config, or every problem at once: where it is, what was found, what would be
  * valid. File access is the caller's, so that the same code runs on Node and in the Worker.
  */
-import { findNodeAtLocation, getNodeValue, type Node, type ParseError, parseTree, printParseErrorCode } from "jsonc-parser";
+import {
+  findNodeAtLocation,
+  getNodeValue,
+  type Node,
+  type ParseError,
+  parseTree,
+  printParseErrorCode,
+} from "jsonc-parser";
 import type { z } from "zod";
 import { checkConfig, checkSense, type Finding, type Path } from "./checks.ts";
 import type { Config } from "./model.ts";
@@ -30,8 +37,10 @@ export interface LoadOptions {
 
 const FORBIDDEN_KEYS: readonly string[] = ["__proto__", "constructor", "prototype"];
 const MAX_PROBLEMS = 100;
+const BYTE_ORDER_MARK = "\uFEFF";
 
-export async function loadConfig(text: string, options: LoadOptions): Promise<LoadResult> {
+export async function loadConfig(fileText: string, options: LoadOptions): Promise<LoadResult> {
+  const text = fileText.startsWith(BYTE_ORDER_MARK) ? fileText.slice(1) : fileText;
   const bytes = new TextEncoder().encode(text).length;
   if (bytes >= BOUNDS.fileBytes) {
     return refused(text, [
@@ -101,15 +110,18 @@ function words(code: string): string {
 function keyFindings(root: Node): LocatedFinding[] {
   const findings: LocatedFinding[] = [];
   const visit = (node: Node, path: Path): void => {
-    if (node.type === "array") for (const [index, item] of (node.children ?? []).entries()) visit(item, [...path, index]);
+    if (node.type === "array")
+      for (const [index, item] of (node.children ?? []).entries()) visit(item, [...path, index]);
     if (node.type !== "object") return;
     const seen = new Set<string>();
     for (const property of node.children ?? []) {
       const [keyNode, value] = property.children ?? [];
       const key: unknown = keyNode?.value;
       if (keyNode === undefined || typeof key !== "string") continue;
-      if (FORBIDDEN_KEYS.includes(key)) findings.push({ offset: keyNode.offset, path: [...path, key], message: "this key is not allowed" });
-      else if (seen.has(key)) findings.push({ offset: keyNode.offset, path: [...path, key], message: "this key comes twice" });
+      if (FORBIDDEN_KEYS.includes(key))
+        findings.push({ offset: keyNode.offset, path: [...path, key], message: "this key is not allowed" });
+      else if (seen.has(key))
+        findings.push({ offset: keyNode.offset, path: [...path, key], message: "this key comes twice" });
       seen.add(key);
       if (value !== undefined) visit(value, [...path, key]);
     }
@@ -120,7 +132,8 @@ function keyFindings(root: Node): LocatedFinding[] {
 
 function issueFindings(issue: z.core.$ZodIssue): Finding[] {
   const path = issue.path.map((part) => (typeof part === "symbol" ? String(part) : part));
-  if (issue.code === "unrecognized_keys") return issue.keys.map((key) => ({ path: [...path, key], message: issue.message }));
+  if (issue.code === "unrecognized_keys")
+    return issue.keys.map((key) => ({ path: [...path, key], message: issue.message }));
   if (issue.code === "invalid_key") {
     return [{ path, message: `this name ${issue.issues.map((inner) => inner.message).join("; ")}` }];
   }
@@ -131,9 +144,10 @@ function locate(tree: Node, findings: readonly Finding[]): LocatedFinding[] {
   return findings.map((finding) => {
     let node: Node | undefined;
     for (let length = finding.path.length; node === undefined && length >= 0; length--) {
-      node = findNodeAtLocation(tree, [...finding.path.slice(0, length)]);
+      node = findNodeAtLocation(tree, finding.path.slice(0, length));
     }
-    const value = node !== undefined && isScalar(node) ? `; found ${JSON.stringify(getNodeValue(node)).slice(0, 100)}` : "";
+    const value =
+      node !== undefined && isScalar(node) ? `; found ${JSON.stringify(getNodeValue(node)).slice(0, 100)}` : "";
     return { ...finding, message: finding.message + value, offset: node?.offset ?? 0 };
   });
 }

@@ -48,7 +48,11 @@ export function normalise(
     identity: file.identity.map((rule) =>
       rule.type === "anonymous"
         ? { type: "anonymous", plan: rule.plan }
-        : { type: "apiKey", header: rule.header.toLowerCase(), ...(rule.scheme === undefined ? {} : { scheme: rule.scheme }) },
+        : {
+            type: "apiKey",
+            header: rule.header.toLowerCase(),
+            ...(rule.scheme === undefined ? {} : { scheme: rule.scheme }),
+          },
     ),
     plans,
     tenants: Object.entries(file.tenants ?? {}).map(([id, tenant]) => normaliseTenant(id, tenant, plans)),

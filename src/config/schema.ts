@@ -16,6 +16,11 @@ export const BOUNDS = {
   /** Tokens. */
   burst: 10_000_000,
   cost: 1_000_000,
+  /** One origin call, and waiting for a coordinator. */
+  deadlineMs: 300_000,
+  backoffMs: 600_000,
+  /** Any duration: a year. */
+  longestMs: 31_536_000_000,
 } as const;
 
 const name = z
@@ -42,7 +47,9 @@ const limit = strict({
     .regex(RATE_PATTERN, 'must be a rate above zero like "200/s", "100/m", "5/h", "1000/d"')
     .describe("Refill of a token bucket: tokens per second, minute, hour or day; at most three decimals.")
     .optional(),
-  burst: count(BOUNDS.burst).describe("Capacity of the bucket in tokens. Default: one second of the rate, at least 1.").optional(),
+  burst: count(BOUNDS.burst)
+    .describe("Capacity of the bucket in tokens. Default: one second of the rate, at least 1.")
+    .optional(),
   quota: count(BOUNDS.burst).describe("Tokens per calendar period, instead of rate and burst.").optional(),
   per: z.enum(["minute", "hour", "day", "month"]).describe("The quota's calendar period.").optional(),
   timeZone: z.string().max(64).describe("IANA time zone in which the period begins. Default UTC.").optional(),
@@ -56,9 +63,13 @@ const limit = strict({
     .optional(),
   failMode: z
     .enum(["local", "open", "closed"])
-    .describe("When the coordinator is out of reach: local (a share of the rate), open (admit), closed (refuse). Default local.")
+    .describe(
+      "When the coordinator is out of reach: local (a share of the rate), open (admit), closed (refuse). Default local.",
+    )
     .optional(),
-  deadline: duration.describe("How long a request may wait for the coordinator before failMode applies. Default 150ms.").optional(),
+  deadline: duration
+    .describe("How long a request may wait for the coordinator before failMode applies. Default 150ms.")
+    .optional(),
 }).superRefine((value, context) => {
   const bucket = value.rate !== undefined || value.burst !== undefined;
   const quota = value.quota !== undefined || value.per !== undefined || value.timeZone !== undefined;
@@ -73,7 +84,10 @@ const limit = strict({
 const limits = z.record(name, limit).describe("Limits by name.");
 
 const origin = strict({
-  url: z.string().max(2_048).describe("http(s) URL of the origin; a path becomes a prefix. No credentials, query or fragment."),
+  url: z
+    .string()
+    .max(2_048)
+    .describe("http(s) URL of the origin; a path becomes a prefix. No credentials, query or fragment."),
   deadline: duration.describe("Longest time for one call, retries included. Default 10s.").optional(),
   tryTimeout: duration.describe("Longest time for one attempt. Default: the deadline.").optional(),
   retry: strict({
@@ -83,19 +97,42 @@ const origin = strict({
     .describe("Retries of transient failures of idempotent requests.")
     .optional(),
   breaker: strict({
-    earlyAge: duration.describe("A call still pending after this long counts against the origin. Default 500ms.").optional(),
-    tripScore: z.number().min(1).max(1_000).describe("Score at which the breaker opens. Default 20, about 15 net failures.").optional(),
-    quorumPops: count(1_000).describe("PoPs that must see the failure, capped by the active ones. Default 3.").optional(),
+    earlyAge: duration
+      .describe("A call still pending after this long counts against the origin. Default 500ms.")
+      .optional(),
+    tripScore: z
+      .number()
+      .min(1)
+      .max(1_000)
+      .describe("Score at which the breaker opens. Default 20, about 15 net failures.")
+      .optional(),
+    quorumPops: count(1_000)
+      .describe("PoPs that must see the failure, capped by the active ones. Default 3.")
+      .optional(),
     backoff: duration.describe("First wait before a probe. Default 1s.").optional(),
     maxBackoff: duration.describe("Longest wait before a probe. Default 5s.").optional(),
-    probes: z.number().int().min(1).max(10).describe("Probes under way at once, in the whole world. Default 1.").optional(),
+    probes: z
+      .number()
+      .int()
+      .min(1)
+      .max(10)
+      .describe("Probes under way at once, in the whole world. Default 1.")
+      .optional(),
     closeAfter: z.number().int().min(1).max(100).describe("Successful probes before it closes. Default 3.").optional(),
     ramp: duration.describe("From 10 % to 100 % of traffic after closing. Default 10s.").optional(),
-    probePath: z.string().startsWith("/").max(1_024).describe("Path the coordinator probes by itself. Default /.").optional(),
+    probePath: z
+      .string()
+      .startsWith("/")
+      .max(1_024)
+      .describe("Path the coordinator probes by itself. Default /.")
+      .optional(),
   }).optional(),
   concurrency: count(1_000_000).describe("Concurrent calls to this origin, for each edge isolate.").optional(),
   failover: name.describe("Origin to call when this one cannot answer.").optional(),
-  keyAware: z.boolean().describe("The origin honours Idempotency-Key, so such requests may be retried. Default false.").optional(),
+  keyAware: z
+    .boolean()
+    .describe("The origin honours Idempotency-Key, so such requests may be retried. Default false.")
+    .optional(),
 });
 
 const identityRule = z.discriminatedUnion("type", [
@@ -126,7 +163,9 @@ const cache = strict({
     .describe("shared: one entry for all tenants; tenant: each tenant has its own. Default shared.")
     .optional(),
   ttl: duration.describe("Freshness where the origin says nothing.").optional(),
-  staleWhileRevalidate: duration.describe("Serve stale while refreshing behind the answer, where the origin says nothing.").optional(),
+  staleWhileRevalidate: duration
+    .describe("Serve stale while refreshing behind the answer, where the origin says nothing.")
+    .optional(),
   staleIfError: duration.describe("Serve stale when the origin fails, where the origin says nothing.").optional(),
   snapshot: duration.describe("Least time between two world-wide snapshots of one page.").optional(),
 });
@@ -134,10 +173,17 @@ const cache = strict({
 const route = strict({
   id: name,
   match: strict({
-    methods: z.array(z.enum(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])).min(1).describe("Default: all.").optional(),
+    methods: z
+      .array(z.enum(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]))
+      .min(1)
+      .describe("Default: all.")
+      .optional(),
     host: z
       .string()
-      .regex(/^(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)*$/, 'must be a lower-case host like "api.example.com" or "*.example.com"')
+      .regex(
+        /^(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)*$/,
+        'must be a lower-case host like "api.example.com" or "*.example.com"',
+      )
       .optional(),
     path: z
       .string()
@@ -150,7 +196,13 @@ const route = strict({
   }),
   origin: name,
   deadline: duration.describe("Longest time for the origin call on this route. Default: the origin's.").optional(),
-  cost: z.number().min(0.001).max(BOUNDS.cost).multipleOf(0.001).describe("Tokens one request takes. Default 1.").optional(),
+  cost: z
+    .number()
+    .min(0.001)
+    .max(BOUNDS.cost)
+    .multipleOf(0.001)
+    .describe("Tokens one request takes. Default 1.")
+    .optional(),
   limits: limits.describe("Partitions of their own, for each tenant on this route.").optional(),
   cache: cache.optional(),
   charge: z.enum(["always", "miss"]).describe("Whether a cache hit costs tokens. Default always.").optional(),
@@ -158,7 +210,10 @@ const route = strict({
     status: z.number().int().min(200).max(599).describe("Status of the fallback page. Default 503.").optional(),
     retryAfter: duration.describe("Least Retry-After of the fallback page. Default 30s.").optional(),
     pages: z
-      .partialRecord(z.enum(["text/html", "application/json", "application/problem+json", "text/plain"]), z.string().max(512))
+      .partialRecord(
+        z.enum(["text/html", "application/json", "application/problem+json", "text/plain"]),
+        z.string().max(512),
+      )
       .describe("Template file by media type, beside the config file.")
       .optional(),
   }).optional(),
@@ -168,7 +223,10 @@ export const configSchema = strict({
   $schema: z.string().optional(),
   version: z.literal(1),
   origins: z.record(name, origin),
-  identity: z.array(identityRule).max(16).describe("Tried in order; the first whose credential is present names the tenant."),
+  identity: z
+    .array(identityRule)
+    .max(16)
+    .describe("Tried in order; the first whose credential is present names the tenant."),
   plans: z.record(name, plan),
   tenants: z.record(tenantId, tenant).optional(),
   routes: z.array(route).min(1).max(BOUNDS.routes).describe("Tried in order; the first that matches is taken."),

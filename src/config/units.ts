@@ -16,7 +16,9 @@ export const RATE_PATTERN = /^(\d{1,7}(?:\.\d{1,3})?)\/(s|m|h|d)$/;
 /** "3s" -> 3000. NaN for anything that is not a duration. */
 export function durationMs(text: string): number {
   const [, amount, unit] = DURATION_PATTERN.exec(text) ?? [];
-  return amount === undefined || unit === undefined ? Number.NaN : Number(amount) * (DURATION_UNITS_MS[unit] ?? Number.NaN);
+  return amount === undefined || unit === undefined
+    ? Number.NaN
+    : Number(amount) * (DURATION_UNITS_MS[unit] ?? Number.NaN);
 }
 
 export interface Rate {
@@ -39,7 +41,7 @@ export function parseRate(text: string): Rate | undefined {
   return {
     numerator: numerator / divisor,
     denominator: unitMs / divisor,
-    tokensPerSecond: (thousandths / unitMs),
+    tokensPerSecond: thousandths / unitMs,
   };
 }
 

@@ -134,9 +134,12 @@ async function attemptOnce(
     late = true;
     if (passage.kind === "go") views.noteFailure(sight, "late", request);
   }, origin.config.breaker.earlyAgeMs);
-  const timeout = setTimeout(() => {
-    abort.abort(new DOMException("the attempt timed out", "TimeoutError"));
-  }, Math.max(1, Math.min(origin.config.tryTimeoutMs, leftMs)));
+  const timeout = setTimeout(
+    () => {
+      abort.abort(new DOMException("the attempt timed out", "TimeoutError"));
+    },
+    Math.max(1, Math.min(origin.config.tryTimeoutMs, leftMs)),
+  );
   headers.set("weir-attempt", String(attempt));
   const outcome = await fetchOnce(request, attempt, abort.signal);
   clearTimeout(early);
@@ -153,7 +156,11 @@ function verdictOf(reason: FailureKind | "bulkhead"): Verdict {
   return reason === "bulkhead" ? { kind: "ignored" } : verdictOfFailure(reason);
 }
 
-async function fetchOnce(request: OriginRequest, attempt: number, signal: AbortSignal): Promise<OriginAnswer | OriginFailed> {
+async function fetchOnce(
+  request: OriginRequest,
+  attempt: number,
+  signal: AbortSignal,
+): Promise<OriginAnswer | OriginFailed> {
   const { origin, method, path, query, headers, body } = request;
   let response: Response;
   try {

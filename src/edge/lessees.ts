@@ -128,7 +128,8 @@ export class Lessees {
     if (lessee.waiting >= MAX_WAITERS) return this.#failOver(charge, x);
     if (x.nowMs < lessee.unreachableUntilMs) {
       const admission = this.#failOver(charge, x);
-      if (admission.admitted) lessee.enqueue({ charge, costMicro: x.costMicro, settled: "owed", settle: () => undefined });
+      if (admission.admitted)
+        lessee.enqueue({ charge, costMicro: x.costMicro, settled: "owed", settle: () => undefined });
       return admission;
     }
     this.stats.waited++;

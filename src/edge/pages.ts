@@ -33,7 +33,7 @@ export class Pages {
     variables: PageVariables,
   ): { readonly mediaType: string; readonly body: string } {
     const offers = { ...BUILT_IN, ...own };
-    const types = Object.keys(own).length > 0 ? [...Object.keys(own).toSorted(byJsonFirst)] : Object.keys(BUILT_IN);
+    const types = Object.keys(own).length > 0 ? Object.keys(own).toSorted(byJsonFirst) : Object.keys(BUILT_IN);
     const mediaType = negotiate(accept, types) ?? negotiate(accept, Object.keys(offers)) ?? types[0] ?? "text/html";
     return { mediaType, body: this.#fill(offers[mediaType] ?? "", mediaType, variables) };
   }

@@ -4,6 +4,7 @@
  * connection.
  */
 import type { Env } from "../platform/bindings.ts";
+import { logError } from "../platform/log.ts";
 import type { Edge } from "./edge.ts";
 import type { Exchange, StageAnswer } from "./exchange.ts";
 import { lastResort } from "./last-resort.ts";
@@ -20,17 +21,7 @@ import { route } from "./stages/route.ts";
 
 type Stage = (edge: Edge, x: Exchange) => StageAnswer;
 
-const STAGES: readonly Stage[] = [
-  ingress,
-  route,
-  identify,
-  admit,
-  cacheLookup,
-  admitMiss,
-  breaker,
-  forward,
-  degrade,
-];
+const STAGES: readonly Stage[] = [ingress, route, identify, admit, cacheLookup, admitMiss, breaker, forward, degrade];
 
 export async function handle(edge: Edge, request: Request, env: Env, context: ExecutionContext): Promise<Response> {
   const x = beginExchange(edge, request, env, context);
@@ -44,7 +35,7 @@ export async function handle(edge: Edge, request: Request, env: Env, context: Ex
     answer = respond(edge, x, answer ?? lastResort(x.requestId));
   } catch (error) {
     edge.counters.countEvent("weir_internal_errors_total");
-    console.error(JSON.stringify({ level: "error", requestId: x.requestId, error: String(error) }));
+    logError({ requestId: x.requestId, error: String(error) });
     answer = lastResort(x.requestId);
     x.served = "fallback";
   }

@@ -2,7 +2,8 @@
  * The canonical form of a request's URL: the only form that anything after ingress sees, so that routing, cache key and
  * origin URL can never disagree. Percent-encoded unreserved characters are decoded, other escapes get upper-case hex;
  * backslashes become slashes, duplicate slashes one; dot segments, also encoded ones, are removed; `;` and `%2F` stay
- * data. Refused: control bytes, raw or encoded, broken escapes, over-long URLs. Canonicalising twice changes nothing.
+ * data. Refused: control bytes, raw or encoded (in a query, encoded tabs and line breaks pass: forms send them), broken
+ * escapes, over-long URLs. Canonicalising twice changes nothing.
  */
 export interface CanonicalUrl {
   /** Lower-case host without port. */
@@ -38,7 +39,10 @@ export function canonicalUrl(rawUrl: string): CanonicalResult {
   const rawPath = pathEnd === pathAt ? "/" : rawUrl.slice(pathAt, pathEnd);
   if (isPlainPath(rawPath)) return { ok: true, url: { host, path: rawPath, query } };
   const path = canonicalPath(rawPath);
-  return typeof path === "string" ? { ok: true, url: { host, path, query } } : { ok: false, reason: path.reason };
+  if (typeof path !== "string") return { ok: false, reason: path.reason };
+  return path.length + query.length > MAX_URL_LENGTH
+    ? { ok: false, reason: "too-long" }
+    : { ok: true, url: { host, path, query } };
 }
 
 const SLASH = 0x2f;
@@ -141,7 +145,7 @@ function isUnreserved(byte: number): boolean {
   );
 }
 
-/** Raw, or encoded as %00 to %1F or %7F. */
+/** Raw, or encoded as %00 to %1F or %7F; encoded tabs and line breaks are allowed, because forms send them. */
 function hasControlByte(text: string): boolean {
   for (let index = 0; index < text.length; index++) {
     const code = text.charCodeAt(index);

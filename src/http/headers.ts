@@ -14,35 +14,23 @@ const HOP_BY_HOP: readonly string[] = [
   "upgrade",
 ];
 
-/** Never trusted from outside; rebuilt or dropped. */
-const CLAIMED_BY_CLIENT: readonly string[] = [
+/** With what a client may only claim: never trusted, rebuilt or dropped. */
+const NOT_FORWARDED: ReadonlySet<string> = new Set([
+  ...HOP_BY_HOP,
   "forwarded",
-  "x-forwarded-for",
-  "x-forwarded-host",
-  "x-forwarded-port",
-  "x-forwarded-proto",
-  "x-forwarded-server",
   "x-real-ip",
+  "x-client-ip",
   "x-original-url",
   "x-rewrite-url",
   "x-http-method-override",
   "x-http-method",
   "x-method-override",
   "true-client-ip",
-  "cf-connecting-ip",
-  "cf-connecting-ipv6",
-  "cf-pseudo-ipv4",
-  "cf-ipcountry",
-  "cf-ray",
-  "cf-visitor",
-  "cf-worker",
-  "cf-ew-via",
   "proxy-authorization",
-  "weir-attempt",
-  "weir-served",
-  "weir-tenant",
-  "weir-request-id",
-];
+]);
+
+/** Whole families of names, likewise. */
+const CLAIMED_FAMILIES: readonly string[] = ["x-forwarded-", "cf-", "weir-"];
 
 export const VIA = "1.1 weir";
 const LOOP_TOKEN = "weir";
@@ -59,8 +47,7 @@ export function cleanRequestHeaders(inbound: Headers, by: ForwardedBy): Headers 
   const headers = new Headers(inbound);
   const connection = headers.get("connection");
   if (connection !== null) dropNamed(headers, connection);
-  for (const name of HOP_BY_HOP) headers.delete(name);
-  for (const name of CLAIMED_BY_CLIENT) headers.delete(name);
+  for (const name of inbound.keys()) if (NOT_FORWARDED.has(name) || isClaimed(name)) headers.delete(name);
   if (by.clientIp !== "") headers.set("x-forwarded-for", by.clientIp);
   headers.set("x-forwarded-proto", by.protocol);
   headers.set("x-forwarded-host", by.host);
@@ -77,6 +64,13 @@ export function cleanResponseHeaders(headers: Headers): void {
   headers.delete("weir-served");
 }
 
+function isClaimed(name: string): boolean {
+  const first = name.charCodeAt(0);
+  // x, c, w: the rest need no closer look.
+  if (first !== 0x78 && first !== 0x63 && first !== 0x77) return false;
+  return CLAIMED_FAMILIES.some((family) => name.startsWith(family));
+}
+
 /** Names listed in `Connection`, except the ones that mean something else. */
 function dropNamed(headers: Headers, connection: string): void {
   for (const part of connection.split(",")) {
@@ -90,7 +84,9 @@ function isToken(name: string): boolean {
   for (let index = 0; index < name.length; index++) {
     const code = name.charCodeAt(index);
     const valid =
-      (code >= 0x61 && code <= 0x7a) || (code >= 0x30 && code <= 0x39) || "!#$%&'*+-.^_`|~".includes(name.charAt(index));
+      (code >= 0x61 && code <= 0x7a) ||
+      (code >= 0x30 && code <= 0x39) ||
+      "!#$%&'*+-.^_`|~".includes(name.charAt(index));
     if (!valid) return false;
   }
   return name !== "";
@@ -105,5 +101,7 @@ function listHas(value: string | null, isOurs: (item: string) => boolean): boole
   return value !== null && value.split(",").some((item) => isOurs(item.trim().toLowerCase()));
 }
 
-const isLoopToken = (item: string): boolean => item === LOOP_TOKEN || item.startsWith(`${LOOP_TOKEN};`);
-const isOurVia = (item: string): boolean => item.endsWith(" weir");
+/** RFC 8586: a name, then parameters. */
+const isLoopToken = (item: string): boolean => item.split(";", 1)[0]?.trim() === LOOP_TOKEN;
+/** RFC 9110 section 7.6.3: protocol, name, comment, with any white space between them. */
+const isOurVia = (item: string): boolean => item.split(/[ \t(]+/, 2)[1] === LOOP_TOKEN;

@@ -32,10 +32,18 @@ export const REFUSALS: Readonly<Record<Refusal, Kind>> = {
   unauthenticated: { status: 401, title: "A credential is needed", type: own("unauthenticated") },
   "invalid-key": { status: 401, title: "The API key is not valid", type: own("invalid-key") },
   "key-revoked": { status: 401, title: "The API key is not valid", type: own("invalid-key") },
-  "key-secret-missing": { status: 503, title: "API keys cannot be checked: a secret is missing", type: own("key-secret-missing") },
+  "key-secret-missing": {
+    status: 503,
+    title: "API keys cannot be checked: a secret is missing",
+    type: own("key-secret-missing"),
+  },
   limited: { status: 429, title: "The limit is used up", type: `${IANA}quota-exceeded` },
   concurrency: { status: 429, title: "Too many requests at once", type: `${IANA}quota-exceeded` },
-  "coordinator-unreachable": { status: 503, title: "The limit cannot be checked", type: `${IANA}temporary-reduced-capacity` },
+  "coordinator-unreachable": {
+    status: 503,
+    title: "The limit cannot be checked",
+    type: `${IANA}temporary-reduced-capacity`,
+  },
   unavailable: { status: 503, title: "The service is not available", type: `${IANA}temporary-reduced-capacity` },
 };
 
@@ -72,14 +80,15 @@ export function problemResponse(refusal: Refusal, accept: string | null, details
   });
 }
 
-export const PAGE_CSP = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+export const PAGE_CSP =
+  "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /** `requestId` is ours: letters and digits. */
 function page(status: number, title: string, requestId: string): string {
   return `<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>${status} ${title}</title><style>:root{color-scheme:light dark}body{font:1rem/1.5 system-ui,sans-serif;max-width:36rem;margin:15vh auto;padding:0 1rem}</style><main><h1>${title}</h1><p><small>Status ${status}, reference ${requestId}</small></p></main></html>`;
 }
 
-/** A browser: asks for HTML at least as much as for JSON. No Accept, or everything alike, is a program. */
+/** A browser: asks for HTML more than for JSON. No Accept, or everything alike, is a program. */
 export function prefersHtml(accept: string | null): boolean {
   if (accept === null || accept === "*/*") return false;
   return negotiate(accept, ["application/problem+json", "application/json", "text/html"]) === "text/html";

@@ -28,12 +28,14 @@ export function callCoordinator<K extends CoordinatorKind, M extends Method<K>>(
   method: M,
   argument: Argument<K, M>,
 ): Promise<Reply<K, M>> {
+  // oxlint-disable typescript/no-unsafe-type-assertion -- a remote's shape is what the protocol says; the envelopes carry versions
   if (env.WAN !== undefined) return env.WAN.call(kind, objectName, method, argument) as Promise<Reply<K, M>>;
   const namespace = env[kind];
   const stub = namespace.get(namespace.idFromName(objectName)) as unknown as Record<
     M,
     (argument: Argument<K, M>) => Promise<Reply<K, M>>
   >;
+  // oxlint-enable typescript/no-unsafe-type-assertion
   // A stub's property is itself a remote: calling it is the only thing to do with it.
   return stub[method](argument);
 }

@@ -65,7 +65,9 @@ describe("the Origin object", () => {
 
   it("grants one probe of many asked for at once", async () => {
     await origin().report(report(1, 15));
-    const asked = await Promise.all(Array.from({ length: 50 }, () => origin().probe({ v: 1, pop: "A", timeoutMs: 5_000 })));
+    const asked = await Promise.all(
+      Array.from({ length: 50 }, () => origin().probe({ v: 1, pop: "A", timeoutMs: 5_000 })),
+    );
     expect(asked.filter(({ leaseId }) => leaseId !== undefined)).toHaveLength(1);
   });
 
@@ -104,7 +106,14 @@ describe("the Origin object", () => {
     expect(status.forced).toMatchObject({ reason: "drill", by: "me" });
     expect((await origin().reset({ v: 1, settings: settings(), reason: "done" })).view?.state).toBe("closed");
     await runInDurableObject(origin(), async (instance: Origin) => {
-      const forever = { v: 1 as const, settings: settings(), state: "open" as const, reason: "x", by: "me", forMs: Number.NaN };
+      const forever = {
+        v: 1 as const,
+        settings: settings(),
+        state: "open" as const,
+        reason: "x",
+        by: "me",
+        forMs: Number.NaN,
+      };
       await expect(instance.force(forever)).rejects.toThrow(/forMs/);
     });
   });

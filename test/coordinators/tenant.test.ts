@@ -11,9 +11,19 @@ const SPEC: LimitSpec = { kind: "bucket", refillNumerator: 1, refillDenominator:
 const tenant = () => env.TENANT.getByName("tenant:acme");
 afterEach(() => reset());
 
-function request(seq: number, options: { lessee?: string; need?: number; want?: number; held?: number; spec?: LimitSpec } = {}): LeaseRequest {
+function request(
+  seq: number,
+  options: { lessee?: string; need?: number; want?: number; held?: number; spec?: LimitSpec } = {},
+): LeaseRequest {
   const { lessee = "edge-a", need = 0, want = 0, held = 0, spec = SPEC } = options;
-  const item: LeaseItem = { partition: "requests", spec, heldMicro: held * TOKEN, returnMicro: 0, demandMicroPerSecond: 50 * TOKEN, wantMicro: want * TOKEN };
+  const item: LeaseItem = {
+    partition: "requests",
+    spec,
+    heldMicro: held * TOKEN,
+    returnMicro: 0,
+    demandMicroPerSecond: 50 * TOKEN,
+    wantMicro: want * TOKEN,
+  };
   const waiting: WaitingGroup[] = need === 0 ? [] : [{ count: need, costMicro: TOKEN, enforced: [0], shadow: [] }];
   return { v: 1, lesseeId: lessee, seq, configVersion: 1, recordVersion: 0, items: [item], waiting };
 }

@@ -21,7 +21,9 @@ const limit = (change: Partial<LimitConfig> = {}): LimitConfig => ({
 });
 
 /** One limit of 100/s, so that tokens are leased ahead. */
-const FAST = limit({ spec: { kind: "bucket", refillNumerator: 100_000, refillDenominator: 1, burstMicro: 100_000_000 } });
+const FAST = limit({
+  spec: { kind: "bucket", refillNumerator: 100_000, refillDenominator: 1, burstMicro: 100_000_000 },
+});
 
 class Caller {
   readonly context = createExecutionContext();
@@ -69,7 +71,10 @@ class Caller {
 /** A namespace whose objects throw, or never answer. */
 function broken(lease: () => Promise<never>): Env {
   const stub = { lease };
-  return { ...env, TENANT: { idFromName: (name: string) => name, get: () => stub } as unknown as DurableObjectNamespace };
+  return {
+    ...env,
+    TENANT: { idFromName: (name: string) => name, get: () => stub },
+  };
 }
 
 describe("an isolate as a lessee", () => {
@@ -99,7 +104,13 @@ describe("an isolate as a lessee", () => {
   it("takes nothing at any level from a request that one level refuses", async () => {
     const caller = new Caller();
     const limits = [limit()];
-    const routeLimits = [limit({ name: "route", id: "route:r:route", spec: { kind: "bucket", refillNumerator: 1, refillDenominator: 1_000, burstMicro: 2_000_000 } })];
+    const routeLimits = [
+      limit({
+        name: "route",
+        id: "route:r:route",
+        spec: { kind: "bucket", refillNumerator: 1, refillDenominator: 1_000, burstMicro: 2_000_000 },
+      }),
+    ];
     const admissions = await Promise.all(Array.from({ length: 10 }, () => caller.admit(limits, { routeLimits })));
     expect(admissions.filter(({ admitted }) => admitted)).toHaveLength(2);
     const { partitions } = await env.TENANT.getByName("tenant:acme").status();
@@ -109,7 +120,15 @@ describe("an isolate as a lessee", () => {
 
   it("never refuses for a shadow limit, and counts what it would have refused", async () => {
     const caller = new Caller();
-    const limits = [FAST, limit({ name: "shadow", id: "shadow", mode: "shadow", spec: { kind: "bucket", refillNumerator: 1, refillDenominator: 1_000, burstMicro: 3_000_000 } })];
+    const limits = [
+      FAST,
+      limit({
+        name: "shadow",
+        id: "shadow",
+        mode: "shadow",
+        spec: { kind: "bucket", refillNumerator: 1, refillDenominator: 1_000, burstMicro: 3_000_000 },
+      }),
+    ];
     const admissions: Admission[] = [];
     for (let index = 0; index < 10; index++) admissions.push(await caller.admit(limits));
     await caller.done();

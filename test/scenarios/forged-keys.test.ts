@@ -17,7 +17,10 @@ beforeAll(async () => {
   const config = await configOf(folder.path, {
     version: 1,
     origins: { app: { url: origin.url } },
-    identity: [{ type: "apiKey", header: "authorization", scheme: "Bearer" }, { type: "anonymous", plan: "open" }],
+    identity: [
+      { type: "apiKey", header: "authorization", scheme: "Bearer" },
+      { type: "anonymous", plan: "open" },
+    ],
     plans: { open: { limits: { requests: { rate: "10/s", burst: 10 } } } },
     tenants: { acme: { plan: "open" } },
     routes: [{ id: "all", match: { path: "/*" }, origin: "app" }],
@@ -34,7 +37,8 @@ const base64url = (text: string): string => Buffer.from(text).toString("base64ur
 const FORGERIES: readonly (() => string)[] = [
   () => randomBytes(24).toString("base64url"),
   () => `weir_${base64url("acme")}_${randomBytes(8).toString("hex")}_${randomBytes(16).toString("base64url")}`,
-  () => `weir_${base64url(`tenant-${randomBytes(4).toString("hex")}`)}_${randomBytes(8).toString("hex")}_${randomBytes(16).toString("base64url")}`,
+  () =>
+    `weir_${base64url(`tenant-${randomBytes(4).toString("hex")}`)}_${randomBytes(8).toString("hex")}_${randomBytes(16).toString("base64url")}`,
   () => "weir_",
   () => `weir_${"A".repeat(500)}`,
 ];
@@ -48,13 +52,17 @@ describe("10,000 forged API keys", () => {
     const worker = async (): Promise<void> => {
       while (next < KEYS) {
         const forge = FORGERIES[next++ % FORGERIES.length];
-        const { status } = await send(agent, `${gateway.urls[0]}/`, { headers: { authorization: `Bearer ${forge?.() ?? ""}` } });
+        const { status } = await send(agent, `${gateway.urls[0]}/`, {
+          headers: { authorization: `Bearer ${forge?.() ?? ""}` },
+        });
         statuses.set(status, (statuses.get(status) ?? 0) + 1);
       }
     };
     await Promise.all(Array.from({ length: 32 }, worker));
     agent.destroy();
-    console.log(`${KEYS} forged keys: ${[...statuses].map(([status, count]) => `${count} × ${status}`).join(", ")}; tenant objects ${gateway.listObjects("TENANT").length}`);
+    console.log(
+      `${KEYS} forged keys: ${[...statuses].map(([status, count]) => `${count} × ${status}`).join(", ")}; tenant objects ${gateway.listObjects("TENANT").length}`,
+    );
     expect([...statuses]).toEqual([[401, KEYS]]);
     expect(origin.arrivals).toEqual([]);
     expect(gateway.listObjects("TENANT")).toEqual([]);
@@ -72,12 +80,23 @@ describe("10,000 forged API keys", () => {
 
   it("a revoked key is refused within five seconds, also by an edge that knew it", async () => {
     const api = `${gateway.urls[0]}/_weir/api/v1/tenants/acme/keys`;
-    const created = JSON.parse((await send(undefined, api, { headers: ADMIN, method: "POST" })).body) as { key: string; keyId: string };
+    const created = JSON.parse((await send(undefined, api, { headers: ADMIN, method: "POST" })).body) as {
+      key: string;
+      keyId: string;
+    };
     const headers = { authorization: `Bearer ${created.key}` };
-    await waitUntil("the new key works", 3_000, async () => (await send(undefined, `${gateway.urls[0]}/`, { headers })).status === 200);
+    await waitUntil(
+      "the new key works",
+      3_000,
+      async () => (await send(undefined, `${gateway.urls[0]}/`, { headers })).status === 200,
+    );
     const revoked = await send(undefined, `${api}/${created.keyId}`, { headers: ADMIN, method: "DELETE" });
     expect(revoked.status).toBe(200);
-    const afterMs = await waitUntil("the revoked key is refused", 5_000, async () => (await send(undefined, `${gateway.urls[0]}/`, { headers })).status === 401);
+    const afterMs = await waitUntil(
+      "the revoked key is refused",
+      5_000,
+      async () => (await send(undefined, `${gateway.urls[0]}/`, { headers })).status === 401,
+    );
     console.log(`revoked key refused after ${Math.round(afterMs)} ms`);
   });
 });

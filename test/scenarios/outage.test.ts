@@ -105,7 +105,9 @@ describe.each([
     console.log(
       `${counts ? "503" : "port closed"}: ${during.length} requests in ${OUTAGE_SECONDS} s, ` +
         `${counts ? `${reached} reached the dead origin` : "none can be counted"}, dropped ${dropped.length}, bare 5xx ${bare.length}; ` +
-        `served after 3 s: ${Object.entries(servedBy).map(([served, list]) => `${served} ${list?.length ?? 0}`).join(", ")}; ` +
+        `served after 3 s: ${Object.entries(servedBy)
+          .map(([served, list]) => `${served} ${list?.length ?? 0}`)
+          .join(", ")}; ` +
         `probes at once ${peakProbes} (leases ${peakOutstanding}); closed ${(closedAfterMs / 1_000).toFixed(1)} s after revival`,
     );
     expect(dropped).toEqual([]);

@@ -30,7 +30,14 @@ describe("a gateway killed in the middle of a window", () => {
     const outcomes: Outcome[] = [];
     for (let life = 0; life < 3; life++) {
       const gateway = await startTestGateway(config, { edges: 2, port, stateDir: folder.path });
-      const work = runTraffic({ urls: gateway.urls, path: () => "/", headers, ratePerSecond: 200, durationMs: 2_000, timeoutMs: 3_000 });
+      const work = runTraffic({
+        urls: gateway.urls,
+        path: () => "/",
+        headers,
+        ratePerSecond: 200,
+        durationMs: 2_000,
+        timeoutMs: 3_000,
+      });
       if (life < 2) {
         // kill -9 while requests are under way: no shutdown code runs.
         setTimeout(() => {
@@ -41,9 +48,16 @@ describe("a gateway killed in the middle of a window", () => {
       await gateway.stop();
     }
     const admitted = outcomes.filter((outcome) => outcome.status === 200);
-    const over = worstExcess(admitted.map((outcome) => outcome.decidedAtMs), RATE, BURST);
-    const spanSeconds = (Math.max(...admitted.map((o) => o.decidedAtMs)) - Math.min(...admitted.map((o) => o.decidedAtMs))) / 1_000;
-    console.log(`${admitted.length} admitted over three lives in ${spanSeconds.toFixed(1)} s, over in the worst window ${over.toFixed(2)}`);
+    const over = worstExcess(
+      admitted.map((outcome) => outcome.decidedAtMs),
+      RATE,
+      BURST,
+    );
+    const spanSeconds =
+      (Math.max(...admitted.map((o) => o.decidedAtMs)) - Math.min(...admitted.map((o) => o.decidedAtMs))) / 1_000;
+    console.log(
+      `${admitted.length} admitted over three lives in ${spanSeconds.toFixed(1)} s, over in the worst window ${over.toFixed(2)}`,
+    );
     expect(admitted.length).toBeGreaterThan(BURST);
     expect(over).toBeLessThanOrEqual(0);
   });

@@ -47,10 +47,18 @@ describe("a tenant at four times its limit, over four edges", () => {
       traffic("modest", RATE / 2, SECONDS),
     ]);
     const admitted = greedy.filter((outcome) => outcome.status === 200);
-    const over = worstExcess(admitted.map((outcome) => outcome.decidedAtMs), RATE, BURST);
+    const over = worstExcess(
+      admitted.map((outcome) => outcome.decidedAtMs),
+      RATE,
+      BURST,
+    );
     const utilisation = admitted.length / (BURST + RATE * SECONDS);
     const byCoordinator = admitted.filter((outcome) => outcome.decidedBy === "coordinator").length;
-    const p99 = (outcomes: readonly Outcome[]): number => quantile(outcomes.map((outcome) => outcome.durationMs), 0.99);
+    const p99 = (outcomes: readonly Outcome[]): number =>
+      quantile(
+        outcomes.map((outcome) => outcome.durationMs),
+        0.99,
+      );
     const [p99Alone, p99Beside] = [p99(alone.slice(20)), p99(modest)];
     console.log(
       `greedy: ${greedy.length} sent, ${admitted.length} admitted (${byCoordinator} by the coordinator itself), ` +

@@ -2,16 +2,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 
-export type OriginMode =
-  | "ok"
-  | "reset"
-  | "hang"
-  | "cut"
-  | "chunked-cut"
-  | "slow-headers"
-  | "500"
-  | "503"
-  | "429";
+export type OriginMode = "ok" | "reset" | "hang" | "cut" | "chunked-cut" | "slow-headers" | "500" | "503" | "429";
 
 export interface Arrival {
   readonly atMs: number;

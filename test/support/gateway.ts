@@ -67,7 +67,11 @@ export async function keyFor(tenantId: string, keyId = "0123456789abcdef"): Prom
 }
 
 /** Polls until `holds` does, or fails with `what` after the deadline. */
-export async function waitUntil(what: string, deadlineMs: number, holds: () => boolean | Promise<boolean>): Promise<number> {
+export async function waitUntil(
+  what: string,
+  deadlineMs: number,
+  holds: () => boolean | Promise<boolean>,
+): Promise<number> {
   const began = performance.now();
   while (performance.now() - began < deadlineMs) {
     if (await holds()) return performance.now() - began;

@@ -76,7 +76,8 @@ export function send(
       if (settled) return;
       settled = true;
       const headers = partial.headers ?? {};
-      const [decidedBy = "", decidedAt = "0"] = /admit;desc="([^"]*)"/.exec(String(headers["server-timing"] ?? ""))?.[1]?.split("@") ?? [];
+      const [decidedBy = "", decidedAt = "0"] =
+        /admit;desc="([^"]*)"/.exec(String(headers["server-timing"] ?? ""))?.[1]?.split("@") ?? [];
       resolve({
         sentAtMs,
         durationMs: performance.now() - began,

@@ -17,7 +17,8 @@ export class MetricsStorage {
   totals(): Map<string, number> {
     const totals = new Map<string, number>();
     for (const row of this.#storage.sql.exec("SELECT series, value FROM total")) {
-      if (typeof row["series"] === "string" && typeof row["value"] === "number") totals.set(row["series"], row["value"]);
+      if (typeof row["series"] === "string" && typeof row["value"] === "number")
+        totals.set(row["series"], row["value"]);
     }
     return totals;
   }

@@ -112,7 +112,8 @@ export class Origin extends DurableObject<Env> implements OriginProtocol {
     readonly forMs: number;
   }): Promise<OriginStatus> {
     const { state, reason, by } = request;
-    if (!(request.forMs > 0 && request.forMs <= MAX_FORCED_MS)) throw new RangeError("forMs must be above 0, at most 30 days");
+    if (!(request.forMs > 0 && request.forMs <= MAX_FORCED_MS))
+      throw new RangeError("forMs must be above 0, at most 30 days");
     const status = this.#turn(request.settings, (breaker, nowMs) => {
       force(breaker, { state, reason, by, untilMs: nowMs + request.forMs }, nowMs);
       return statusOf(breaker, nowMs);
@@ -121,7 +122,11 @@ export class Origin extends DurableObject<Env> implements OriginProtocol {
     return status;
   }
 
-  async reset(request: { readonly v: 1; readonly settings: OriginSettings; readonly reason: string }): Promise<OriginStatus> {
+  async reset(request: {
+    readonly v: 1;
+    readonly settings: OriginSettings;
+    readonly reason: string;
+  }): Promise<OriginStatus> {
     return this.#turn(request.settings, (breaker, nowMs) => {
       resetBreaker(breaker, request.reason, nowMs);
       return statusOf(breaker, nowMs);

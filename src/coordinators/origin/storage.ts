@@ -2,7 +2,14 @@
  * The Origin object's tables (docs/STORAGE.md): the breaker without its scores, which are rebuilt from reports within
  * seconds. Rows are checked when they come back; what cannot be read starts closed, with the settings of the next report.
  */
-import { type Breaker, type BreakerState, type Forced, MAX_HISTORY, newBreaker, type Transition } from "../../policy/breaker/state-machine.ts";
+import {
+  type Breaker,
+  type BreakerState,
+  type Forced,
+  MAX_HISTORY,
+  newBreaker,
+  type Transition,
+} from "../../policy/breaker/state-machine.ts";
 import type { BreakerSettings } from "../../policy/breaker/types.ts";
 import type { OriginSettings } from "../../protocol/origin.ts";
 
@@ -93,7 +100,9 @@ function parseState(value: unknown): BreakerState | undefined {
     case "closed":
       return { kind: "closed" };
     case "open":
-      return backoffMs === undefined || nextProbeAtMs === undefined ? undefined : { kind: "open", backoffMs, nextProbeAtMs };
+      return backoffMs === undefined || nextProbeAtMs === undefined
+        ? undefined
+        : { kind: "open", backoffMs, nextProbeAtMs };
     case "half-open":
       return backoffMs === undefined || nextProbeAtMs === undefined
         ? undefined
@@ -153,9 +162,13 @@ function parseBreakerSettings(value: unknown): BreakerSettings | undefined {
   const closeAfter = amount(value["closeAfter"]);
   const rampMs = amount(value["rampMs"]);
   const whole =
-    earlyAgeMs !== undefined && tripScore !== undefined && quorumPops !== undefined && backoffMs !== undefined &&
-    maxBackoffMs !== undefined && probes !== undefined && closeAfter !== undefined && rampMs !== undefined;
-  return whole
-    ? { earlyAgeMs, tripScore, quorumPops, backoffMs, maxBackoffMs, probes, closeAfter, rampMs }
-    : undefined;
+    earlyAgeMs !== undefined &&
+    tripScore !== undefined &&
+    quorumPops !== undefined &&
+    backoffMs !== undefined &&
+    maxBackoffMs !== undefined &&
+    probes !== undefined &&
+    closeAfter !== undefined &&
+    rampMs !== undefined;
+  return whole ? { earlyAgeMs, tripScore, quorumPops, backoffMs, maxBackoffMs, probes, closeAfter, rampMs } : undefined;
 }

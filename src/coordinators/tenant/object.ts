@@ -55,7 +55,8 @@ export class Tenant extends DurableObject<Env> implements TenantProtocol {
 
   async createKey(request: { readonly v: 1; readonly keyId: string; readonly label: string }): Promise<KeyRecord> {
     const keys = this.#storage.keys();
-    if (keys.length >= MAX_KEYS) throw new RangeError(`a tenant may have at most ${MAX_KEYS} keys, revoked ones included`);
+    if (keys.length >= MAX_KEYS)
+      throw new RangeError(`a tenant may have at most ${MAX_KEYS} keys, revoked ones included`);
     const key: KeyRecord = { ...request, createdAtMs: Date.now(), revokedAtMs: undefined };
     return this.#turn(() => ({
       reply: { keyId: key.keyId, label: key.label, createdAtMs: key.createdAtMs, revokedAtMs: undefined },

@@ -49,17 +49,21 @@ export class TenantStorage {
       corruptRows: 0,
     };
     for (const row of this.#sql.exec("SELECT name, state FROM partition")) {
-      const name = String(row["name"]);
+      const name = textOf(row["name"]);
       const partition = parsePartition(parseJson(row["state"]));
       if (partition === undefined) state.corruptRows++;
       state.partitions.set(name, partition ?? unreadablePartition(nowMs));
     }
     for (const row of this.#sql.exec("SELECT lessee_id, seq, heard_at_ms, reply, leases FROM lessee")) {
-      const lesseeId = String(row["lessee_id"]);
+      const lesseeId = textOf(row["lessee_id"]);
       const reply = parseReply(parseJson(row["reply"]));
       if (reply === undefined) state.corruptRows++;
       const seq = Number(row["seq"]);
-      state.lessees.set(lesseeId, { seq, heardAtMs: Number(row["heard_at_ms"]), reply: reply ?? { kind: "stale", seq } });
+      state.lessees.set(lesseeId, {
+        seq,
+        heardAtMs: Number(row["heard_at_ms"]),
+        reply: reply ?? { kind: "stale", seq },
+      });
       loadLeases(state, lesseeId, parseJson(row["leases"]));
     }
     const record = this.#sql.exec("SELECT value FROM meta WHERE name = 'record'").toArray()[0];
@@ -67,7 +71,7 @@ export class TenantStorage {
     state.revokedKeyIds = this.#sql
       .exec("SELECT key_id FROM api_key WHERE revoked_at_ms IS NOT NULL")
       .toArray()
-      .map((row) => String(row["key_id"]));
+      .map((row) => textOf(row["key_id"]));
     return state;
   }
 
@@ -104,8 +108,8 @@ export class TenantStorage {
       .exec("SELECT key_id, label, created_at_ms, revoked_at_ms FROM api_key ORDER BY created_at_ms, key_id")
       .toArray()
       .map((row) => ({
-        keyId: String(row["key_id"]),
-        label: String(row["label"]),
+        keyId: textOf(row["key_id"]),
+        label: textOf(row["label"]),
         createdAtMs: Number(row["created_at_ms"]),
         revokedAtMs: row["revoked_at_ms"] === null ? undefined : Number(row["revoked_at_ms"]),
       }));
@@ -124,6 +128,10 @@ export class TenantStorage {
     this.#sql.exec("UPDATE api_key SET revoked_at_ms = ? WHERE key_id = ? AND revoked_at_ms IS NULL", nowMs, keyId);
     this.#sql.exec("UPDATE meta SET value = ? WHERE name = 'record'", recordVersion);
   }
+}
+
+function textOf(value: SqlStorageValue | undefined): string {
+  return typeof value === "string" ? value : "";
 }
 
 function parseJson(text: unknown): unknown {
@@ -229,5 +237,6 @@ function loadLeases(state: TenantState, lesseeId: string, value: unknown): void 
 /** A stored reply is only ever handed back to the lessee it was made for; its shape is ours. */
 function parseReply(value: unknown): LeaseReply | undefined {
   if (!isRecord(value) || !isAmount(value["seq"])) return undefined;
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- our own reply, written by us in the same transaction
   return value["kind"] === "granted" || value["kind"] === "stale" ? (value as unknown as LeaseReply) : undefined;
 }

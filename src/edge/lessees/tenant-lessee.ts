@@ -169,7 +169,8 @@ export class TenantLessee {
       if (reply === undefined) this.#fail(call);
       else this.#receive(call, reply);
       this.#serveFromStock();
-      if (reply === undefined || !this.#queue.some((waiter) => waiter.settled === "no" || waiter.settled === "owed")) return;
+      if (reply === undefined || !this.#queue.some((waiter) => waiter.settled === "no" || waiter.settled === "owed"))
+        return;
       call = this.#compose(site, undefined, this.#context.now());
     }
   }
@@ -317,7 +318,12 @@ export class TenantLessee {
       if (spending === "refused") this.#context.onShadowRefused(this.#name, limit, 1);
       else if (spending === "ask" && this.#queue.length < MAX_OWED) {
         owed = true;
-        this.#queue.push({ charge: this.#shadowAlone(holding, limit), costMicro, settled: "owed", settle: () => undefined });
+        this.#queue.push({
+          charge: this.#shadowAlone(holding, limit),
+          costMicro,
+          settled: "owed",
+          settle: () => undefined,
+        });
       }
     }
     return owed;

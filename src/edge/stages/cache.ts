@@ -21,7 +21,13 @@ import type { CacheContext, Exchange, StageAnswer } from "../exchange.ts";
 import type { StoredResponse } from "../response-store.ts";
 import { lastResort } from "../last-resort.ts";
 
-const CONDITIONS: readonly string[] = ["if-none-match", "if-modified-since", "if-match", "if-unmodified-since", "if-range"];
+const CONDITIONS: readonly string[] = [
+  "if-none-match",
+  "if-modified-since",
+  "if-match",
+  "if-unmodified-since",
+  "if-range",
+];
 /** Answers, not failures: they retire what is stored (serving it on would be an authorisation bug). */
 const RETIRING_STATUS: readonly number[] = [401, 403, 404, 410];
 /** Refreshes under way in this isolate; more are left to later requests. */
@@ -207,7 +213,13 @@ function refreshBehind(edge: Edge, x: Exchange, context: CacheContext, route: Co
 async function refresh(edge: Edge, x: Exchange, context: CacheContext, route: CompiledRoute): Promise<void> {
   const { caller, url } = x;
   if (caller === undefined || url === undefined) return;
-  const site = { env: x.env, waitUntil: x.waitUntil, configVersion: x.tables.configVersion, pop: x.pop, origin: route.origin };
+  const site = {
+    env: x.env,
+    waitUntil: x.waitUntil,
+    configVersion: x.tables.configVersion,
+    pop: x.pop,
+    origin: route.origin,
+  };
   const passage = await edge.origins.pass({ ...site, nowMs: edge.now(), tenantId: caller.tenant.id, method: "GET" });
   if (passage.kind === "refused") return;
   const headers = new Headers(x.headers);
@@ -223,5 +235,6 @@ async function refresh(edge: Edge, x: Exchange, context: CacheContext, route: Co
     passage,
     inboundAttempt: x.inboundAttempt,
   });
-  if (answer.kind === "answer") store(edge, x, { ...context, requestedAtMs: x.startedAtMs }, headers, answer, edge.now());
+  if (answer.kind === "answer")
+    store(edge, x, { ...context, requestedAtMs: x.startedAtMs }, headers, answer, edge.now());
 }

@@ -91,8 +91,7 @@ export function addressPartition(address: string): AddressPartition {
   let network = "unknown";
   if (ipaddr.isValid(address)) {
     const parsed = ipaddr.process(address);
-    network =
-      parsed instanceof ipaddr.IPv6 ? parsed.toByteArray().slice(0, 8).join(".") : parsed.toNormalizedString();
+    network = parsed instanceof ipaddr.IPv6 ? parsed.toByteArray().slice(0, 8).join(".") : parsed.toNormalizedString();
   }
   const bucket = hash32(network) % ANONYMOUS_PARTITIONS;
   return { principal: `a${bucket}`, coordinatorSuffix: String(bucket % ANONYMOUS_COORDINATORS) };

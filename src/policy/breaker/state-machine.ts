@@ -17,7 +17,12 @@ import type { BreakerSettings } from "./types.ts";
 export type BreakerState =
   | { readonly kind: "closed" }
   | { readonly kind: "open"; readonly backoffMs: number; readonly nextProbeAtMs: number }
-  | { readonly kind: "half-open"; readonly backoffMs: number; readonly nextProbeAtMs: number; readonly successes: number }
+  | {
+      readonly kind: "half-open";
+      readonly backoffMs: number;
+      readonly nextProbeAtMs: number;
+      readonly successes: number;
+    }
   | { readonly kind: "ramp"; readonly startedAtMs: number };
 
 export interface Forced {

@@ -6,7 +6,11 @@ import { hash32 } from "../kernel/hash.ts";
 import type { Breaker } from "./state-machine.ts";
 
 export type BreakerView =
-  | { readonly state: "closed" | "forced-closed" | "forced-open"; readonly epoch: number; readonly popOpenForMs: number }
+  | {
+      readonly state: "closed" | "forced-closed" | "forced-open";
+      readonly epoch: number;
+      readonly popOpenForMs: number;
+    }
   | { readonly state: "open" | "half-open"; readonly epoch: number; readonly nextProbeInMs: number }
   | { readonly state: "ramp"; readonly epoch: number; readonly rampAgeMs: number; readonly rampMs: number };
 

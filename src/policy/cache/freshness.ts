@@ -34,7 +34,10 @@ const HEURISTIC_RATIO = 0.1;
 const HEURISTIC_MAX_MS = 86_400_000;
 
 /** The directives that govern us: CDN-Cache-Control where present, else Cache-Control. */
-export function governingDirectives(header: HeaderReader): { readonly directives: Directives; readonly targeted: boolean } {
+export function governingDirectives(header: HeaderReader): {
+  readonly directives: Directives;
+  readonly targeted: boolean;
+} {
   const targeted = header("cdn-cache-control");
   return targeted === null || targeted.trim() === ""
     ? { directives: parseCacheControl(header("cache-control")), targeted: false }
@@ -113,7 +116,8 @@ export function judgeUse(freshness: Freshness, asked: Directives | undefined, no
   if (asked !== undefined) {
     if (asked.maxAge !== undefined && age > asked.maxAge * 1_000) return "stale";
     if (asked.minFresh !== undefined && left < asked.minFresh * 1_000) return "stale";
-    if (left <= 0 && asked.maxStale !== undefined && -left <= asked.maxStale * 1_000 && !freshness.neverStale) return "fresh";
+    if (left <= 0 && asked.maxStale !== undefined && -left <= asked.maxStale * 1_000 && !freshness.neverStale)
+      return "fresh";
   }
   if (left > 0) return "fresh";
   if (!freshness.neverStale && -left < freshness.staleWhileRevalidateMs) return "stale-while-revalidate";

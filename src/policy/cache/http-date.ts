@@ -6,9 +6,13 @@ const MONTHS: readonly string[] = ["jan", "feb", "mar", "apr", "may", "jun", "ju
 /** Milliseconds since 1970, or undefined for what is no HTTP date. `nowMs` places two-digit years. */
 export function parseHttpDate(value: string | null, nowMs: number): number | undefined {
   if (value === null || value.length > 40) return undefined;
-  const parts = value.trim().split(" ").filter((part) => part !== "");
+  const parts = value
+    .trim()
+    .split(" ")
+    .filter((part) => part !== "");
   const [first = ""] = parts;
-  if (parts.length === 6 && first.length === 4) return fromParts(parts[1], parts[2], parts[3], parts[4], parts[5], nowMs);
+  if (parts.length === 6 && first.length === 4)
+    return fromParts(parts[1], parts[2], parts[3], parts[4], parts[5], nowMs);
   if (parts.length === 4) {
     const [day, month, year] = (parts[1] ?? "").split("-");
     return fromParts(day, month, year, parts[2], parts[3], nowMs);
@@ -52,4 +56,3 @@ function digits(text: string | undefined, most: number): number | undefined {
   }
   return Number(text);
 }
-

@@ -70,8 +70,20 @@ function normalised(field: string, value: string | null): string {
 
 /** Never stored or never updated by a 304: they describe one connection or the body's own transfer. */
 const NOT_STORED: readonly string[] = [
-  "connection", "keep-alive", "proxy-connection", "transfer-encoding", "te", "trailer", "upgrade", "set-cookie",
-  "content-length", "content-encoding", "age", "weir-served", "proxy-authenticate", "proxy-authentication-info",
+  "connection",
+  "keep-alive",
+  "proxy-connection",
+  "transfer-encoding",
+  "te",
+  "trailer",
+  "upgrade",
+  "set-cookie",
+  "content-length",
+  "content-encoding",
+  "age",
+  "weir-served",
+  "proxy-authenticate",
+  "proxy-authentication-info",
 ];
 const NOT_UPDATED: readonly string[] = [...NOT_STORED, "content-range", "content-type", "content-md5", "etag"];
 

@@ -47,7 +47,12 @@ export interface FailedAttempt {
 }
 
 /** Undefined: no retry. Otherwise the budget is charged and the wait is returned. */
-export function retryWait(budget: RetryBudget, failed: FailedAttempt, nowMs: number, random: number): number | undefined {
+export function retryWait(
+  budget: RetryBudget,
+  failed: FailedAttempt,
+  nowMs: number,
+  random: number,
+): number | undefined {
   if (failed.attempt >= failed.attempts) return undefined;
   if (failed.status !== undefined && !TRANSIENT_STATUS.includes(failed.status)) return undefined;
   const jitterMs = fullJitter(failed.attempt, BACKOFF_BASE_MS, BACKOFF_CAP_MS, random);

@@ -45,7 +45,6 @@ function asIfUtc({ year, month, day, hour, minute, second }: LocalTime): number 
   return (((daysSinceEpoch(year, month, 1) + day - 1) * 24 + hour) * 60 + minute) * 60_000 + second * 1_000;
 }
 
-
 function localTime(atMs: number, timeZone: string): LocalTime {
   const parts: Partial<Record<string, number>> = {};
   const format = new Intl.DateTimeFormat("en-US", {

@@ -192,7 +192,8 @@ function grantExtra(seat: Seat, call: LeaseCall, nowMs: number): LeaseGrant {
   }
   const ttlMs = spec.kind === "bucket" ? BUCKET_TTL_MS : QUOTA_TTL_MS;
   lease.expiresAtMs = nowMs + ttlMs;
-  const overloaded = ratePerSecond > 0 && demand > overloadAbove(ratePerSecond) && mayLease && grantedMicro < item.wantMicro;
+  const overloaded =
+    ratePerSecond > 0 && demand > overloadAbove(ratePerSecond) && mayLease && grantedMicro < item.wantMicro;
   return {
     epoch: partition.epoch,
     grantedMicro,

@@ -118,12 +118,7 @@ export function composeItem(holding: Holding, nowMs: number): LeaseItem {
 }
 
 /** Takes the reply to the call sent at `sentAtMs`, which named these holdings in this order. */
-export function receive(
-  holdings: readonly Holding[],
-  decision: LeaseDecision,
-  sentAtMs: number,
-  nowMs: number,
-): void {
+export function receive(holdings: readonly Holding[], decision: LeaseDecision, sentAtMs: number, nowMs: number): void {
   for (const [index, holding] of holdings.entries()) {
     const grant = decision.grants[index];
     if (grant !== undefined) receiveGrant(holding, grant, sentAtMs, nowMs);

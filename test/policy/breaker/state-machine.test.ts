@@ -183,9 +183,11 @@ describe("whatever comes in whatever order", () => {
           }
           const lease = leases[n % Math.max(1, leases.length)];
           // Results come late, twice, or for leases long lost.
-          if (kind === "result" && lease !== undefined) concludeProbe(breaker, lease.id, lease.epoch, n % 3 > 0, nowMs, 0.5);
+          if (kind === "result" && lease !== undefined)
+            concludeProbe(breaker, lease.id, lease.epoch, n % 3 > 0, nowMs, 0.5);
           if (kind === "stale") observe(breaker, { pop: "x", epoch: 0, failures: 1_000, successes: 0 }, nowMs, 0.5);
-          if (kind === "force") force(breaker, { state: n % 2 ? "open" : "closed", reason: "r", by: "b", untilMs: nowMs + n }, nowMs);
+          if (kind === "force")
+            force(breaker, { state: n % 2 ? "open" : "closed", reason: "r", by: "b", untilMs: nowMs + n }, nowMs);
           expect(breaker.probes.size).toBeLessThanOrEqual(probes);
           expect(breaker.epoch).toBeGreaterThanOrEqual(epoch);
           expect(breaker.score).toBeGreaterThanOrEqual(0);
@@ -255,7 +257,10 @@ describe("requests to a dead origin, 500 a second over 20 PoPs of 4 isolates", (
             if (!grantProbe(breaker, id, nowMs + 3_000, nowMs)) return;
             sent++;
             const { epoch } = breaker;
-            inbox.push({ atMs: nowMs + 3 * halfTripMs, run: () => concludeProbe(breaker, id, epoch, false, nowMs + 3 * halfTripMs, random()) });
+            inbox.push({
+              atMs: nowMs + 3 * halfTripMs,
+              run: () => concludeProbe(breaker, id, epoch, false, nowMs + 3 * halfTripMs, random()),
+            });
           },
         });
       }

@@ -5,16 +5,35 @@ import { seeded } from "../limits/world.ts";
 
 describe("the verdict of a status", () => {
   it.each([
-    [103, "failure"], [200, "success"], [204, "success"], [304, "success"], [400, "success"], [401, "success"],
-    [404, "success"], [429, "success"], [500, "failure"], [501, "success"], [502, "failure"], [503, "failure"],
-    [504, "failure"], [505, "success"], [599, "failure"],
+    [103, "failure"],
+    [200, "success"],
+    [204, "success"],
+    [304, "success"],
+    [400, "success"],
+    [401, "success"],
+    [404, "success"],
+    [429, "success"],
+    [500, "failure"],
+    [501, "success"],
+    [502, "failure"],
+    [503, "failure"],
+    [504, "failure"],
+    [505, "success"],
+    [599, "failure"],
   ])("%i is a %s", (status, kind) => {
     expect(verdictOfStatus(status).kind).toBe(kind);
   });
 });
 
 describe("retries", () => {
-  const attempt = { attempt: 1, attempts: 3, budgetRatio: 0.1, status: undefined, retryAfterMs: undefined, leftMs: 5_000 };
+  const attempt = {
+    attempt: 1,
+    attempts: 3,
+    budgetRatio: 0.1,
+    status: undefined,
+    retryAfterMs: undefined,
+    leftMs: 5_000,
+  };
 
   it("are for idempotent methods, and for others only with a key the origin honours", () => {
     expect(["GET", "HEAD", "OPTIONS", "PUT", "DELETE"].every((method) => mayRepeat(method, false, false))).toBe(true);

@@ -111,7 +111,13 @@ describe("the escrow lease, whatever the network and the machines do", () => {
 });
 
 describe("what strictness costs, in a steady world", () => {
-  const run = (rate: number, burst: number, lessees: number, demand: number, roundTripMs: readonly [number, number]) => {
+  const run = (
+    rate: number,
+    burst: number,
+    lessees: number,
+    demand: number,
+    roundTripMs: readonly [number, number],
+  ) => {
     const random = seeded(7);
     const [least, most] = roundTripMs;
     const world = new World({
@@ -135,11 +141,51 @@ describe("what strictness costs, in a steady world", () => {
   };
 
   it.each([
-    { name: "4 edges, 50/s, at 4 times the rate", rate: 50, burst: 50, lessees: 4, demand: 200, leastUse: 0.97, mostCalls: 0.1 },
-    { name: "50 edges, 1000/s, at 0.8 of the rate", rate: 1_000, burst: 1_000, lessees: 50, demand: 800, leastUse: 0.98, mostCalls: 0.1 },
-    { name: "50 edges, 1000/s, at 1.2 times the rate", rate: 1_000, burst: 1_000, lessees: 50, demand: 1_200, leastUse: 0.97, mostCalls: 0.1 },
-    { name: "50 edges, 1000/s, at 3 times the rate", rate: 1_000, burst: 1_000, lessees: 50, demand: 3_000, leastUse: 0.98, mostCalls: 0.05 },
-    { name: "20 edges, 10/s, at twice the rate (asks for each request)", rate: 10, burst: 20, lessees: 20, demand: 20, leastUse: 0.95, mostCalls: 1 },
+    {
+      name: "4 edges, 50/s, at 4 times the rate",
+      rate: 50,
+      burst: 50,
+      lessees: 4,
+      demand: 200,
+      leastUse: 0.97,
+      mostCalls: 0.1,
+    },
+    {
+      name: "50 edges, 1000/s, at 0.8 of the rate",
+      rate: 1_000,
+      burst: 1_000,
+      lessees: 50,
+      demand: 800,
+      leastUse: 0.98,
+      mostCalls: 0.1,
+    },
+    {
+      name: "50 edges, 1000/s, at 1.2 times the rate",
+      rate: 1_000,
+      burst: 1_000,
+      lessees: 50,
+      demand: 1_200,
+      leastUse: 0.97,
+      mostCalls: 0.1,
+    },
+    {
+      name: "50 edges, 1000/s, at 3 times the rate",
+      rate: 1_000,
+      burst: 1_000,
+      lessees: 50,
+      demand: 3_000,
+      leastUse: 0.98,
+      mostCalls: 0.05,
+    },
+    {
+      name: "20 edges, 10/s, at twice the rate (asks for each request)",
+      rate: 10,
+      burst: 20,
+      lessees: 20,
+      demand: 20,
+      leastUse: 0.95,
+      mostCalls: 1,
+    },
   ])("$name", ({ rate, burst, lessees, demand, leastUse, mostCalls }) => {
     const figures = run(rate, burst, lessees, demand, [10, 200]);
     expect(figures.over).toBeLessThanOrEqual(0);
@@ -152,7 +198,14 @@ describe("what strictness costs, in a steady world", () => {
   });
 
   it("one edge alone may use the whole burst at once", () => {
-    const world = new World({ spec: bucket(10, 50), lessees: 3, delayMs: () => 20, lossRatio: 0, duplicateRatio: 0, random: seeded(1) });
+    const world = new World({
+      spec: bucket(10, 50),
+      lessees: 3,
+      delayMs: () => 20,
+      lossRatio: 0,
+      duplicateRatio: 0,
+      random: seeded(1),
+    });
     for (let index = 0; index < 60; index++) world.request(0);
     world.runUntil(world.nowMs + 200);
     expect(world.admissions.length).toBeGreaterThanOrEqual(50);

@@ -1,7 +1,13 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { decideLease } from "../../../src/policy/limits/lease-book.ts";
-import { adoptSpec, advance, capacityMicro, newPartition, type Partition } from "../../../src/policy/limits/partition.ts";
+import {
+  adoptSpec,
+  advance,
+  capacityMicro,
+  newPartition,
+  type Partition,
+} from "../../../src/policy/limits/partition.ts";
 import { fairShare } from "../../../src/policy/limits/fair-share.ts";
 import { periodEndMs } from "../../../src/policy/limits/calendar.ts";
 import { type LeaseCall, type LimitSpec, MICRO_TOKENS_PER_TOKEN } from "../../../src/policy/limits/types.ts";
@@ -41,7 +47,12 @@ describe("refill", () => {
 
   it("writes an expired lease off: it leaves what is outstanding and never becomes free", () => {
     const partition = emptied(bucket(10, 100));
-    partition.leases.set("a", { remainingMicro: 60 * TOKEN, expiresAtMs: 2_000, demandMicroPerSecond: 0, heardAtMs: 0 });
+    partition.leases.set("a", {
+      remainingMicro: 60 * TOKEN,
+      expiresAtMs: 2_000,
+      demandMicroPerSecond: 0,
+      heardAtMs: 0,
+    });
     partition.outstandingMicro = 60 * TOKEN;
     partition.freeMicro = 40 * TOKEN;
     advance(partition, 2_250);
@@ -100,7 +111,10 @@ describe("a call for several limits", () => {
   it("lets a shadow limit refuse nothing, and counts what it would have", () => {
     const partitions = new Map<string, Partition>();
     const waiting = [{ count: 10, costMicro: TOKEN, enforced: [0], shadow: [1] }];
-    expect(decideLease(partitions, call(1, 10, { waiting }), 0)?.waiting[0]).toMatchObject({ admitted: 10, shadowRefused: [7] });
+    expect(decideLease(partitions, call(1, 10, { waiting }), 0)?.waiting[0]).toMatchObject({
+      admitted: 10,
+      shadowRefused: [7],
+    });
   });
 
   it("voids what a lessee claims to hold beyond what it was leased", () => {

@@ -3,9 +3,22 @@
  * It runs the policy functions that the Worker runs; only the plumbing between them is its own.
  */
 import { decideLease } from "../../../src/policy/limits/lease-book.ts";
-import { composeItem, type Holding, newHolding, noteDemand, receive, spend, wantsPrefetch } from "../../../src/policy/limits/lessee.ts";
+import {
+  composeItem,
+  type Holding,
+  newHolding,
+  noteDemand,
+  receive,
+  spend,
+  wantsPrefetch,
+} from "../../../src/policy/limits/lessee.ts";
 import { capacityMicro, type Partition, refillPerSecond } from "../../../src/policy/limits/partition.ts";
-import { type LeaseCall, type LeaseDecision, type LimitSpec, MICRO_TOKENS_PER_TOKEN } from "../../../src/policy/limits/types.ts";
+import {
+  type LeaseCall,
+  type LeaseDecision,
+  type LimitSpec,
+  MICRO_TOKENS_PER_TOKEN,
+} from "../../../src/policy/limits/types.ts";
 
 export interface WorldOptions {
   readonly spec: LimitSpec;
@@ -105,7 +118,11 @@ export class World {
   }
 
   /** Arrivals as a Poisson stream over all lessees, from now on, for `forMs`. */
-  traffic(ratePerSecond: number, forMs: number, pick: () => number = () => Math.floor(this.#options.random() * this.lessees.length)): void {
+  traffic(
+    ratePerSecond: number,
+    forMs: number,
+    pick: () => number = () => Math.floor(this.#options.random() * this.lessees.length),
+  ): void {
     let atMs = this.nowMs;
     const endMs = this.nowMs + forMs;
     for (;;) {
@@ -234,7 +251,8 @@ export class World {
         freeMicro >= 0 &&
         outstandingMicro === sum &&
         freeMicro + outstandingMicro <= capacityMicro(partition.spec);
-      if (!sound) throw new Error(`partition ${name}: free ${freeMicro}, outstanding ${outstandingMicro}, leases ${sum}`);
+      if (!sound)
+        throw new Error(`partition ${name}: free ${freeMicro}, outstanding ${outstandingMicro}, leases ${sum}`);
     }
   }
 
@@ -266,7 +284,12 @@ function before(a: { atMs: number; order: number }, b: { atMs: number; order: nu
 }
 
 export function bucket(ratePerSecond: number, burst: number): LimitSpec {
-  return { kind: "bucket", refillNumerator: ratePerSecond * 1_000, refillDenominator: 1, burstMicro: burst * MICRO_TOKENS_PER_TOKEN };
+  return {
+    kind: "bucket",
+    refillNumerator: ratePerSecond * 1_000,
+    refillDenominator: 1,
+    burstMicro: burst * MICRO_TOKENS_PER_TOKEN,
+  };
 }
 
 /** mulberry32: a seeded stream of numbers in [0, 1). */

@@ -1,0 +1,142 @@
+/** Every command through the real binary, against a real gateway. */
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { Gateway } from "../../local/gateway.ts";
+import { BrokenOrigin } from "../support/broken-origin.ts";
+import { configOf, SECRETS, startTestGateway, temporaryFolder } from "../support/gateway.ts";
+import { type Finished, run } from "../support/process.ts";
+import { send } from "../support/traffic.ts";
+
+const folder = temporaryFolder();
+const origin = new BrokenOrigin();
+let gateway: Gateway;
+
+beforeAll(async () => {
+  await origin.start();
+  const config = await configOf(folder.path, {
+    version: 1,
+    origins: { app: { url: origin.url } },
+    identity: [{ type: "apiKey", header: "authorization", scheme: "Bearer" }],
+    plans: { pro: { limits: { requests: { rate: "1/s", burst: 50 } } } },
+    tenants: { acme: { plan: "pro" } },
+    routes: [{ id: "all", match: { path: "/*" }, origin: "app" }],
+  });
+  gateway = await startTestGateway(config, { stateDir: join(folder.path, "objects") });
+  mkdirSync(join(folder.path, "state"));
+  writeFileSync(
+    join(folder.path, "state", "gateway.json"),
+    JSON.stringify({ url: gateway.urls[0], token: SECRETS.WEIR_ADMIN_TOKEN, pid: 0 }),
+  );
+});
+afterAll(async () => {
+  await gateway.stop();
+  await origin.kill();
+  folder.remove();
+});
+
+const weir = (...args: string[]): Promise<Finished> =>
+  run("cli/weir.ts", [...args, "--state", join(folder.path, "state")]);
+const json = (finished: Finished): Record<string, unknown> => JSON.parse(finished.stdout) as Record<string, unknown>;
+
+describe("weir keys", () => {
+  it("makes a key that works, lists it without showing it, and revokes it", async () => {
+    const created = await weir("keys", "create", "acme", "--label", "ci", "--json");
+    expect(created.code).toBe(0);
+    const { key, keyId } = json(created) as { key: string; keyId: string };
+    const call = () => send(undefined, `${gateway.urls[0]}/`, { headers: { authorization: `Bearer ${key}` } });
+    expect((await call()).status).toBe(200);
+
+    const listed = await weir("keys", "list", "acme", "--json");
+    expect(json(listed)).toMatchObject({ keys: [{ keyId, label: "ci", revokedAtMs: null }] });
+    expect(listed.stdout).not.toContain(key);
+
+    const revoked = await weir("keys", "revoke", "acme", keyId, "--json");
+    expect(revoked.code).toBe(0);
+    expect(Number(json(revoked)["revokedAtMs"])).toBeGreaterThan(0);
+    expect((await weir("keys", "revoke", "acme", "0000000000000000")).code).toBe(1);
+  });
+
+  it("puts the key alone on stdout, so that it can be piped", async () => {
+    const created = await weir("keys", "create", "acme");
+    expect(created.stdout).toMatch(/^weir_[A-Za-z0-9_-]+\n$/);
+    expect(created.stderr).toContain("not shown again");
+  });
+
+  it("names the tenants there are when asked for another", async () => {
+    const finished = await weir("keys", "create", "acmee");
+    expect(finished.code).toBe(1);
+    expect(finished.stderr).toContain('Unknown tenant "acmee"; valid: acme');
+  });
+});
+
+describe("weir status", () => {
+  it("shows tokens and breakers, as a table and as JSON", async () => {
+    const status = json(await weir("status", "--tenant", "acme", "--json"));
+    expect(status).toMatchObject({
+      tenants: [
+        { tenant: "acme", plan: "pro", limits: [{ partition: "requests", kind: "bucket", capacityTokens: 50 }] },
+      ],
+      origins: [{ origin: "app", state: "closed" }],
+    });
+    const table = await weir("status");
+    expect(table.stdout).toMatch(/TENANT +PLAN +LIMIT +FREE +LEASED +OF\nacme +pro +requests +\d+ +\d+ +50/);
+    expect(table.stdout).not.toContain("\u001B[");
+  });
+});
+
+describe("weir breakers", () => {
+  it("trips one by hand, which is in force at once, and resets it", async () => {
+    const tripped = await weir("breakers", "trip", "app", "--reason", "drill", "--for", "1m");
+    expect(tripped).toMatchObject({ code: 0, stdout: "app is forced open for 1m\n" });
+    expect(json(await weir("status", "--json"))).toMatchObject({
+      origins: [{ state: "forced-open", forced: { reason: "drill" } }],
+    });
+    const reset = await weir("breakers", "reset", "app", "--reason", "over", "--json");
+    expect(reset.code).toBe(0);
+    expect(json(reset)).toMatchObject({ view: { state: "closed" } });
+    expect((await weir("breakers", "trip", "app", "--for", "soon")).code).toBe(2);
+    expect((await weir("breakers", "trip", "nope")).stderr).toContain("valid: app");
+  });
+});
+
+describe("weir validate", () => {
+  it("ends with 0 for a valid file and with 1 and every problem for another", async () => {
+    expect((await run("cli/weir.ts", ["validate"])).code).toBe(0);
+    const path = join(folder.path, "broken.jsonc");
+    writeFileSync(path, '{ "version": 2, "origins": {}, "identity": [], "plans": {}, "routes": [], "extra": 1 }');
+    const finished = await run("cli/weir.ts", ["validate", "--config", path, "--json"]);
+    expect(finished.code).toBe(1);
+    const { valid, problems } = json(finished) as { valid: boolean; problems: { path: string }[] };
+    expect(valid).toBe(false);
+    expect(problems.map((problem) => problem.path).toSorted()).toEqual(["extra", "routes", "version"]);
+  });
+});
+
+describe("weir, used wrongly", () => {
+  it.each([
+    [["statsu"], 2, 'Did you mean "status"?'],
+    [[], 2, "a command is needed"],
+    [["keys", "create"], 2, "TENANT"],
+    [["keys", "explode", "acme"], 2, "explode"],
+  ])("%j ends with %i and says what to do", async (args, code, message) => {
+    const finished = await run("cli/weir.ts", args);
+    expect(finished.stderr).toContain(message);
+    expect(finished.code).toBe(code);
+  });
+
+  it("without a gateway says how to get one", async () => {
+    const finished = await run("cli/weir.ts", ["status"], {}, folder.path);
+    expect(finished.code).toBe(1);
+    expect(finished.stderr).toContain("npm start");
+    const gone = await run("cli/weir.ts", ["status"], { WEIR_URL: "http://127.0.0.1:9", WEIR_TOKEN: "x" }, folder.path);
+    expect(gone.stderr).toContain("cannot reach http://127.0.0.1:9");
+    const wrong = await run(
+      "cli/weir.ts",
+      ["status"],
+      { WEIR_URL: gateway.urls[0] ?? "", WEIR_TOKEN: "x".repeat(40) },
+      folder.path,
+    );
+    expect(wrong.stderr).toContain("a wrong token looks like this too");
+  });
+});
