@@ -68,13 +68,9 @@ class Caller {
   }
 }
 
-/** A namespace whose objects throw, or never answer. */
+/** Bindings whose coordinators throw, or never answer. */
 function broken(lease: () => Promise<never>): Env {
-  const stub = { lease };
-  return {
-    ...env,
-    TENANT: { idFromName: (name: string) => name, get: () => stub },
-  };
+  return { ...env, WAN: { call: lease } };
 }
 
 describe("an isolate as a lessee", () => {
