@@ -15,7 +15,7 @@ afterAll(async () => {
   folder.remove();
 });
 
-const valid = () => ({
+const valid = (): Record<string, unknown> => ({
   version: 1,
   origins: { app: { url: origin.url } },
   identity: [{ type: "apiKey", header: "authorization", scheme: "Bearer" }],
@@ -43,7 +43,12 @@ function start(text: string, page?: string): { code: number | null; said: string
 
 describe("a config that cannot be", () => {
   it.each([
-    ["broken JSONC", () => '{ "version": 1,\n "origins": { ', undefined, /bad\.jsonc:2:\d+ broken JSON: .*expected/],
+    [
+      "broken JSONC",
+      (): string => '{ "version": 1,\n "origins": { ',
+      undefined,
+      /bad\.jsonc:2:\d+ broken JSON: .*expected/,
+    ],
     [
       "an unknown key",
       () => JSON.stringify({ ...valid(), orgins: {} }),
@@ -85,7 +90,7 @@ describe("a config that cannot be", () => {
       undefined,
       /the file has \d+ bytes; it must be smaller than 1000000/,
     ],
-    ["nothing", () => "", undefined, /the file is blank/],
+    ["nothing", (): string => "", undefined, /the file is blank/],
   ] as const)("%s: says where and what would be valid, and starts nothing", (_what, text, page, message) => {
     const { code, said } = start(text(), page);
     expect(said).toMatch(message);
