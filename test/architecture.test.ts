@@ -89,6 +89,18 @@ describe("the project", () => {
     expect(offenders).toEqual([]);
   });
 
+  it("locks the optional packages of every platform, not only of the one it was made on", () => {
+    const { packages } = JSON.parse(readFileSync("package-lock.json", "utf8")) as {
+      packages: Record<string, { optionalDependencies?: Record<string, string> }>;
+    };
+    const locked = new Set(Object.keys(packages).map((path) => path.slice(path.lastIndexOf("node_modules/"))));
+    const missing = Object.values(packages).flatMap(({ optionalDependencies = {} }) =>
+      Object.keys(optionalDependencies).filter((name) => !locked.has(`node_modules/${name}`)),
+    );
+    expect(missing).toEqual([]);
+    expect([...locked].filter((path) => path.startsWith("node_modules/@cloudflare/workerd-"))).toHaveLength(5);
+  });
+
   it("names no registry host and no absolute path of a machine", () => {
     const lock = readFileSync("package-lock.json", "utf8");
     expect(lock).not.toMatch(/"resolved":/);
