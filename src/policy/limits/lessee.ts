@@ -95,7 +95,8 @@ export function wantsPrefetch(holding: Holding, roundTripMs: number, nowMs: numb
   const demand = readRate(holding.demand, nowMs, DEMAND_TIME_CONSTANT_MS);
   if ((demand * DEMAND_TIME_CONSTANT_MS) / 1_000 < LEAST_LEASE_MICRO) return false;
   const left = stock(holding, nowMs);
-  if (left < (PREFETCH_ROUND_TRIPS * demand * roundTripMs) / 1_000) return true;
+  // At the latest when the last token went: the next request should not be the one that finds out.
+  if (left < Math.max(MICRO_TOKENS_PER_TOKEN, (PREFETCH_ROUND_TRIPS * demand * roundTripMs) / 1_000)) return true;
   return holding.expiresAtMs - nowMs < holding.ttlMs * RENEW_LIFE_RATIO;
 }
 
