@@ -59,22 +59,25 @@ export interface LesseesOptions {
   readonly edgeId: string;
   readonly now: () => number;
   readonly onShadowRefused: (coordinatorName: string, limit: LimitConfig, count: number) => void;
+  /** Default MAX_TENANTS. */
+  readonly maxTenants?: number;
 }
 
 export class Lessees {
   readonly stats: LesseeStats = { calls: 0, failedCalls: 0, staleReplies: 0, waited: 0, failedOver: 0 };
   readonly #options: LesseesOptions;
-  readonly #tenants = new LRUCache<string, TenantLessee>({ max: MAX_TENANTS });
+  readonly #tenants: LRUCache<string, TenantLessee>;
+  #born = 0;
   readonly #localShares = new WeakMap<Holding, LocalShare>();
 
   constructor(options: LesseesOptions) {
     this.#options = options;
+    this.#tenants = new LRUCache({ max: options.maxTenants ?? MAX_TENANTS });
   }
 
   admit(x: AdmitRequest): Admission | Promise<Admission> {
     const lessee = this.#lessee(x.coordinatorName);
-    const charge =
-      x.chargeNothing === true ? NOTHING_CHARGED : lessee.chargeSet(x.tenantLimits, x.routeLimits, x.principal);
+    const charge = x.chargeNothing === true ? NOTHING_CHARGED : chargeOf(lessee, x);
     noteDemand(charge.all, x.costMicro, x.nowMs);
     if (x.keyId !== undefined && x.nowMs - lessee.recordAtMs > RECORD_FRESH_MS) {
       const usable = lessee.knowsRecord && x.nowMs - lessee.recordAtMs <= RECORD_USABLE_MS;
@@ -96,7 +99,7 @@ export class Lessees {
 
   /** No call; what this isolate last heard. */
   describe(x: AdmitRequest): readonly LimitReading[] {
-    const charge = this.#lessee(x.coordinatorName).chargeSet(x.tenantLimits, x.routeLimits, x.principal);
+    const charge = chargeOf(this.#lessee(x.coordinatorName), x);
     return charge.enforced.map((holding, index): LimitReading => {
       const limit = charge.enforcedLimits[index];
       if (limit === undefined) throw new TypeError("charge set out of step");
@@ -114,7 +117,7 @@ export class Lessees {
     let lessee = this.#tenants.get(coordinatorName);
     if (lessee === undefined) {
       lessee = new TenantLessee(coordinatorName, {
-        edgeId: this.#options.edgeId,
+        lesseeId: `${this.#options.edgeId}.${this.#born++}`,
         now: this.#options.now,
         stats: this.stats,
         onShadowRefused: this.#options.onShadowRefused,
@@ -125,9 +128,9 @@ export class Lessees {
   }
 
   #wait(lessee: TenantLessee, charge: ChargeSet, x: AdmitRequest): Admission | Promise<Admission> {
-    if (lessee.waiting >= MAX_WAITERS) return this.#failOver(charge, x);
+    if (lessee.waiting >= MAX_WAITERS) return this.#failOver(lessee, charge, x);
     if (x.nowMs < lessee.unreachableUntilMs) {
-      const admission = this.#failOver(charge, x);
+      const admission = this.#failOver(lessee, charge, x);
       if (admission.admitted)
         lessee.enqueue({ charge, costMicro: x.costMicro, settled: "owed", settle: () => undefined });
       return admission;
@@ -168,14 +171,15 @@ export class Lessees {
     verdict: Parameters<Waiter["settle"]>[0],
   ): Admission {
     if (x.keyId !== undefined && lessee.isRevoked(x.keyId)) return revoked();
-    if (verdict === undefined) return this.#failOver(charge, x);
+    if (verdict === undefined) return this.#failOver(lessee, charge, x);
     return verdict.admitted ? verdict : limited(charge, x.costMicro, this.#options.now());
   }
 
-  #failOver(charge: ChargeSet, x: AdmitRequest): Admission {
+  /** A closed limit refuses also where nothing would be charged: the key cannot be checked either. */
+  #failOver(lessee: TenantLessee, charge: ChargeSet, x: AdmitRequest): Admission {
     this.stats.failedOver++;
     const nowMs = this.#options.now();
-    const closed = charge.enforcedLimits.filter((limit) => limit.failMode === "closed");
+    const closed = chargeOf(lessee, x).enforcedLimits.filter((limit) => limit.failMode === "closed");
     if (closed.length > 0) return unreachable(closed);
     let decidedBy: "fail-open" | "fail-local" = "fail-open";
     for (const [index, holding] of charge.enforced.entries()) {
@@ -198,6 +202,10 @@ export class Lessees {
     }
     return spendLocally(local, spec, freeMicro, activeLessees, costMicro, nowMs);
   }
+}
+
+function chargeOf(lessee: TenantLessee, x: AdmitRequest): ChargeSet {
+  return lessee.chargeSet(x.tenantLimits, x.routeLimits, x.principal);
 }
 
 function limited(charge: ChargeSet, costMicro: number, nowMs: number): Admission {

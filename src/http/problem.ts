@@ -12,6 +12,7 @@ export type Refusal =
   | "limited"
   | "concurrency"
   | "coordinator-unreachable"
+  | "not-cached"
   | "unavailable";
 
 interface Kind {
@@ -43,6 +44,11 @@ export const REFUSALS: Readonly<Record<Refusal, Kind>> = {
     status: 503,
     title: "The limit cannot be checked",
     type: `${IANA}temporary-reduced-capacity`,
+  },
+  "not-cached": {
+    status: 504,
+    title: "Only a stored answer was asked for, and there is none",
+    type: own("not-cached"),
   },
   unavailable: { status: 503, title: "The service is not available", type: `${IANA}temporary-reduced-capacity` },
 };

@@ -29,6 +29,7 @@ class Caller {
   readonly context = createExecutionContext();
   shadowRefused = 0;
   readonly lessees = new Lessees({
+    maxTenants: 2,
     edgeId: crypto.randomUUID(),
     now: Date.now,
     onShadowRefused: (_name, _limit, count) => {
@@ -142,6 +143,17 @@ describe("an isolate as a lessee", () => {
     await caller.done();
   });
 
+  it("begins anew with a tenant it had to forget, under a name the coordinator does not take for an old one", async () => {
+    const caller = new Caller();
+    const limits = [limit()];
+    expect(await caller.admit(limits)).toMatchObject({ admitted: true });
+    for (const other of ["b", "c", "d"]) await caller.admit(limits, { coordinatorName: `tenant:${other}` });
+    const again = await Promise.all(Array.from({ length: 30 }, () => caller.admit(limits)));
+    expect(again.filter(({ admitted }) => admitted)).toHaveLength(19);
+    expect(caller.lessees.stats.staleReplies).toBe(0);
+    await caller.done();
+  });
+
   it("refuses a revoked key, and one it has never heard of only after asking", async () => {
     const tenant = env.TENANT.getByName("tenant:acme");
     await tenant.createKey({ v: 1, keyId: "k", label: "" });
@@ -175,6 +187,17 @@ describe.each([
     expect(local.kinds).toEqual(new Set(["fail-local", "limited"]));
     expect(local.admitted).toBeGreaterThanOrEqual(1);
     expect(local.admitted).toBeLessThanOrEqual(20 / 8 + 1);
+  });
+
+  it("a closed limit refuses also where nothing is charged, because the key cannot be checked", async () => {
+    const caller = new Caller(broken(lease));
+    const change = { keyId: "k", chargeNothing: true };
+    expect(await caller.admit([limit({ failMode: "closed", deadlineMs: 60 })], change)).toMatchObject({
+      admitted: false,
+      reason: "coordinator-unreachable",
+    });
+    const other = new Caller(broken(lease));
+    expect(await other.admit([limit({ failMode: "local" })], change)).toMatchObject({ admitted: true });
   });
 
   it("only the first request waits for the deadline; the next ones go to the fail mode at once", async () => {

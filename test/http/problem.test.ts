@@ -64,6 +64,7 @@ describe("a refusal", () => {
       limited: 429,
       concurrency: 429,
       "coordinator-unreachable": 503,
+      "not-cached": 504,
       unavailable: 503,
     } satisfies Record<Refusal, number>);
   });

@@ -48,7 +48,8 @@ export interface LesseeStats {
 }
 
 export interface LesseeContext {
-  readonly edgeId: string;
+  /** Never used before: sequence numbers begin anew with each lessee. */
+  readonly lesseeId: string;
   readonly now: () => number;
   readonly stats: LesseeStats;
   readonly onShadowRefused: (coordinatorName: string, limit: LimitConfig, count: number) => void;
@@ -236,7 +237,7 @@ export class TenantLessee {
       sentAtMs: nowMs,
       request: {
         v: TENANT_PROTOCOL_VERSION,
-        lesseeId: this.#context.edgeId,
+        lesseeId: this.#context.lesseeId,
         seq: this.#seq,
         configVersion: site.configVersion,
         recordVersion: this.#record?.version ?? 0,

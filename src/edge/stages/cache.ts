@@ -19,7 +19,7 @@ import { callOrigin, type OriginAnswer } from "../call-origin.ts";
 import type { Edge } from "../edge.ts";
 import type { CacheContext, Exchange, StageAnswer } from "../exchange.ts";
 import type { StoredResponse } from "../response-store.ts";
-import { lastResort } from "../last-resort.ts";
+import { refuse } from "../refuse.ts";
 
 const CONDITIONS: readonly string[] = [
   "if-none-match",
@@ -60,7 +60,7 @@ function use(
   context.entry = entry;
   if (entry === undefined) {
     x.cacheStatus = "weir; fwd=uri-miss";
-    return context.asked?.onlyIfCached === true ? onlyIfCached(x) : undefined;
+    return context.asked?.onlyIfCached === true ? refuse(x, "not-cached") : undefined;
   }
   const nowMs = edge.now();
   switch (judgeUse(entry.freshness, context.asked, nowMs)) {
@@ -73,15 +73,9 @@ function use(
       return answerFrom(x, entry, nowMs, `weir; hit; ttl=${ttlSeconds(entry, nowMs)}`);
     case "stale":
       x.cacheStatus = "weir; fwd=stale";
-      return context.asked?.onlyIfCached === true ? onlyIfCached(x) : undefined;
+      // RFC 9111 section 5.2.1.7.
+      return context.asked?.onlyIfCached === true ? refuse(x, "not-cached") : undefined;
   }
-}
-
-/** RFC 9111 section 5.2.1.7. */
-function onlyIfCached(x: Exchange): Response {
-  x.served = "fallback";
-  const answer = lastResort(x.requestId);
-  return new Response(answer.body, { status: 504, headers: answer.headers });
 }
 
 function ttlSeconds({ freshness }: StoredResponse, nowMs: number): number {

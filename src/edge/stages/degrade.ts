@@ -41,9 +41,17 @@ export async function degrade(edge: Edge, x: Exchange): Promise<Response> {
   });
   for (const rung of rungs) {
     const answer = await climb(edge, x, rung, failure);
-    if (answer !== undefined) return answer;
+    if (answer === undefined) continue;
+    if (answer !== failure.response) dropUnused(x, failure.response);
+    return answer;
   }
   return lastResort(x.requestId);
+}
+
+/** A body nobody reads would hold its connection. */
+function dropUnused(x: Exchange, response: Response | undefined): void {
+  const body = response?.body ?? null;
+  if (body !== null) x.waitUntil(body.cancel().catch(() => undefined));
 }
 
 async function climb(edge: Edge, x: Exchange, rung: Rung, failure: OriginFailure): Promise<Response | undefined> {
