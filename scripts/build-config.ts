@@ -12,6 +12,12 @@ const path = process.env["WEIR_CONFIG"] ?? join(root, "weir.jsonc");
 const result = await loadConfigFile(path, newConfigVersion());
 if (result.ok) {
   for (const warning of result.warnings) console.error(`warning: ${formatProblem(path, warning)}`);
+  for (const { id, url } of result.config.origins) {
+    const { hostname } = new URL(url);
+    if (hostname === "127.0.0.1" || hostname === "localhost" || hostname === "[::1]") {
+      console.error(`warning: origin "${id}" is on this machine (${url}): a deployed Worker cannot reach it`);
+    }
+  }
   await mkdir(join(root, "build"), { recursive: true });
   await writeFile(join(root, "build", "bundled-config.js"), `export default ${JSON.stringify(result.config)};\n`);
 } else {
