@@ -1,9 +1,10 @@
 import { env } from "cloudflare:workers";
 import { createExecutionContext, evictDurableObject, reset, waitOnExecutionContext } from "cloudflare:test";
-import { afterEach, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import type { LimitConfig } from "../../src/config/model.ts";
 import { type Admission, type AdmitRequest, Lessees } from "../../src/edge/lessees.ts";
 import type { Env } from "../../src/platform/bindings.ts";
+import type { LeaseRequest } from "../../src/protocol/tenant.ts";
 
 afterEach(() => reset());
 
@@ -152,6 +153,29 @@ describe("an isolate as a lessee", () => {
     expect(again.filter(({ admitted }) => admitted)).toHaveLength(19);
     expect(caller.lessees.stats.staleReplies).toBe(0);
     await caller.done();
+  });
+
+  it("books what a fail mode admitted as soon as the coordinator answers", async () => {
+    let away = true;
+    const tenant = env.TENANT.getByName("tenant:acme");
+    const call = (_kind: string, _name: string, _method: string, argument: LeaseRequest): Promise<unknown> =>
+      away ? Promise.reject(new Error("away")) : tenant.lease(argument);
+    const caller = new Caller({ ...env, WAN: { call } });
+    const limits = [limit({ failMode: "open", deadlineMs: 500 })];
+    for (let index = 0; index < 5; index++)
+      expect(await caller.admit(limits)).toMatchObject({ decidedBy: "fail-open" });
+    away = false;
+    let admitted = 5;
+    await vi.waitFor(
+      async () => {
+        admitted++;
+        expect(await caller.admit(limits)).toMatchObject({ decidedBy: "coordinator" });
+      },
+      { timeout: 3_000, interval: 100 },
+    );
+    await caller.done();
+    const { partitions } = await tenant.status();
+    expect(partitions[0]?.freeTokens).toBe(20 - admitted);
   });
 
   it("refuses a revoked key, and one it has never heard of only after asking", async () => {
