@@ -14,6 +14,7 @@ import type { StatusReply } from "../src/admin/contract.ts";
 import { mintApiKey } from "../src/platform/api-key.ts";
 import { type DemoOrigin, startDemoOrigin } from "./demo-origin.ts";
 import { type Gateway, startGateway } from "./gateway.ts";
+import { worstExcess } from "./windows.ts";
 
 const EDGES = 4;
 const WAN_MS = 40;
@@ -190,17 +191,6 @@ function draw(second: number, samples: readonly Sample[], state: string, event: 
 function colour(state: string): string {
   if (state === "closed") return pc.green(state);
   return state === "ramp" ? pc.yellow(state) : pc.red(state);
-}
-
-/** Most admitted beyond burst + rate × length, over every window. */
-function worstExcess(atMs: readonly number[], rate: number, burst: number): number {
-  let worst = Number.NEGATIVE_INFINITY;
-  let best = Number.NEGATIVE_INFINITY;
-  for (const [index, at] of atMs.toSorted((a, b) => a - b).entries()) {
-    best = Math.max(best, (rate * at) / 1_000 - index);
-    worst = Math.max(worst, index + 1 - (rate * at) / 1_000 + best - burst);
-  }
-  return worst;
 }
 
 interface Promised {

@@ -1,8 +1,9 @@
 /** The whole gateway is killed in the middle of a window, and started again on its stored state. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { worstExcess } from "../../local/windows.ts";
 import { BrokenOrigin } from "../support/broken-origin.ts";
 import { configOf, freePorts, keyFor, startTestGateway, temporaryFolder } from "../support/gateway.ts";
-import { type Outcome, runTraffic, worstExcess } from "../support/traffic.ts";
+import { type Outcome, runTraffic } from "../support/traffic.ts";
 
 const RATE = 20;
 const BURST = 60;

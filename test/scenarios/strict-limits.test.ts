@@ -1,9 +1,10 @@
 /** Four edges, a WAN of 40 ms, a tenant at four times its limit, and one that keeps well within its own. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Gateway } from "../../local/gateway.ts";
+import { worstExcess } from "../../local/windows.ts";
 import { BrokenOrigin } from "../support/broken-origin.ts";
 import { configOf, keyFor, startTestGateway, temporaryFolder } from "../support/gateway.ts";
-import { type Outcome, quantile, runTraffic, worstExcess } from "../support/traffic.ts";
+import { type Outcome, quantile, runTraffic } from "../support/traffic.ts";
 
 const RATE = 50;
 const BURST = 50;
