@@ -19,7 +19,7 @@ const roomRules = Object.entries(rooms).flatMap(([name, may]) => [
     comment: `src/${name} may import: ${[...may.rooms, "itself"].join(", ")}`,
     severity: "error",
     from: { path: room(name) },
-    to: { path: "^(src|cli|ui|local|bench|test|scripts)/", pathNot: [room(name), ...may.rooms.map(room)] },
+    to: { path: "^(src|cli|ui|local|bench|sim|test|scripts)/", pathNot: [room(name), ...may.rooms.map(room)] },
   },
   ...(may.npm
     ? []
@@ -76,13 +76,16 @@ module.exports = {
       name: "cli-knows-the-contract",
       severity: "error",
       from: { path: "^cli/" },
-      to: { path: "^(src|local|bench|test)/", pathNot: ["^src/admin/contract\\.ts$", room("config"), "^src/http/"] },
+      to: {
+        path: "^(src|local|bench|sim|test)/",
+        pathNot: ["^src/admin/contract\\.ts$", room("config"), "^src/http/"],
+      },
     },
     {
       name: "src-never-imports-outward",
       severity: "error",
       from: { path: "^src/" },
-      to: { path: "^(cli|ui|local|bench|test|scripts)/" },
+      to: { path: "^(cli|ui|local|bench|sim|test|scripts)/" },
     },
   ],
   options: {

@@ -41,7 +41,7 @@ export interface KeyView {
 
 export interface LimitStatus {
   readonly partition: string;
-  readonly kind: "bucket" | "quota";
+  readonly kind: "bucket" | "quota" | "slots";
   readonly capacityTokens: number;
   readonly freeTokens: number;
   readonly outstandingTokens: number;

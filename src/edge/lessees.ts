@@ -7,10 +7,11 @@ import { LRUCache } from "lru-cache";
 import type { LimitConfig } from "../config/model.ts";
 import type { Env } from "../platform/bindings.ts";
 import { type LocalShare, newLocalShare, spendLocally } from "../policy/limits/fail-local.ts";
+import { chargeShadow, newOwed, type Waiter } from "../policy/limits/call-queue.ts";
 import { type Holding, noteDemand, spend, stock } from "../policy/limits/lessee.ts";
 import { MICRO_TOKENS_PER_TOKEN } from "../policy/limits/types.ts";
 import { type ChargeSet, NOTHING_CHARGED } from "./lessees/charge-set.ts";
-import { type CallSite, type LesseeStats, TenantLessee, type Waiter } from "./lessees/tenant-lessee.ts";
+import { type CallSite, type LesseeStats, TenantLessee } from "./lessees/tenant-lessee.ts";
 
 /** Tenant objects this isolate leases from; the longest unused is forgotten (what it holds is written off). */
 const MAX_TENANTS = 10_000;
@@ -87,7 +88,9 @@ export class Lessees {
     if (x.keyId !== undefined && lessee.isRevoked(x.keyId)) return revoked();
     switch (spend(charge.enforced, x.costMicro, x.nowMs)) {
       case "admitted":
-        if (charge.shadow.length > 0 && lessee.chargeShadow(charge, x.costMicro, x.nowMs)) lessee.ask(x, x.nowMs);
+        if (charge.shadow.length > 0 && chargeShadow(lessee.queue, charge, x.costMicro, x.nowMs)) {
+          lessee.ask(x, x.nowMs);
+        }
         lessee.prefetch(charge, x, x.nowMs);
         return { admitted: true, decidedBy: "lease", decidedAtMs: x.nowMs };
       case "refused":
@@ -128,11 +131,10 @@ export class Lessees {
   }
 
   #wait(lessee: TenantLessee, charge: ChargeSet, x: AdmitRequest): Admission | Promise<Admission> {
-    if (lessee.waiting >= MAX_WAITERS) return this.#failOver(lessee, charge, x);
+    if (lessee.queue.waiting.length >= MAX_WAITERS) return this.#failOver(lessee, charge, x);
     if (x.nowMs < lessee.unreachableUntilMs) {
       const admission = this.#failOver(lessee, charge, x);
-      if (admission.admitted)
-        lessee.enqueue({ charge, costMicro: x.costMicro, settled: "owed", settle: () => undefined });
+      if (admission.admitted) lessee.enqueue(newOwed(charge, x.costMicro));
       return admission;
     }
     this.stats.waited++;

@@ -3,9 +3,7 @@ import type { LeaseCall, LeaseGrant, LimitSpec, WaitingResult } from "../policy/
 
 export const TENANT_PROTOCOL_VERSION = 1;
 
-/** Bounds of one lease request. */
-export const MAX_ITEMS = 64;
-export const MAX_WAITING_GROUPS = 16;
+/** Requests that wait alike, in one lease request; see also `policy/limits/call-queue`. */
 export const MAX_WAITING_COUNT = 10_000;
 
 export interface LeaseRequest extends LeaseCall {

@@ -1,12 +1,7 @@
 /** Checks a lease request before anything is decided: malformed ones throw, and debit nothing. */
+import { MAX_ITEMS, MAX_WAITING_GROUPS } from "../../policy/limits/call-queue.ts";
 import type { LeaseItem, WaitingGroup } from "../../policy/limits/types.ts";
-import {
-  type LeaseRequest,
-  MAX_ITEMS,
-  MAX_WAITING_COUNT,
-  MAX_WAITING_GROUPS,
-  TENANT_PROTOCOL_VERSION,
-} from "../../protocol/tenant.ts";
+import { type LeaseRequest, MAX_WAITING_COUNT, TENANT_PROTOCOL_VERSION } from "../../protocol/tenant.ts";
 import { parseSpec } from "./storage.ts";
 
 const MAX_NAME_LENGTH = 256;
@@ -28,6 +23,7 @@ function checkItem(item: LeaseItem): void {
   require(isName(item.partition), "partition");
   require(parseSpec(item.spec) !== undefined, "spec");
   require(isAmount(item.heldMicro) && isAmount(item.returnMicro) && isAmount(item.wantMicro), "amounts");
+  require(isAmount(item.debtMicro ?? 0) && isAmount(item.refundMicro ?? 0) && isAmount(item.epoch ?? 0), "settlement");
   require(Number.isFinite(item.demandMicroPerSecond) && item.demandMicroPerSecond >= 0, "demand");
 }
 

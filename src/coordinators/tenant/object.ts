@@ -4,17 +4,14 @@
  */
 import { DurableObject } from "cloudflare:workers";
 import type { Env } from "../../platform/bindings.ts";
-import { decideLease } from "../../policy/limits/lease-book.ts";
+import { answerLease, silentLessees } from "../../policy/limits/lease-replies.ts";
 import { advance, capacityMicro, isUntouched } from "../../policy/limits/partition.ts";
-import { MICRO_TOKENS_PER_TOKEN } from "../../policy/limits/types.ts";
+import { type LeaseDecision, MICRO_TOKENS_PER_TOKEN } from "../../policy/limits/types.ts";
 import type { KeyRecord, LeaseReply, LeaseRequest, PartitionStatus, TenantProtocol } from "../../protocol/tenant.ts";
 import { takeTurn, type Turn } from "../turn.ts";
 import { checkLeaseRequest } from "./lease-request.ts";
-import { type Lessee, type TenantState, TenantStorage } from "./storage.ts";
+import { type TenantState, TenantStorage } from "./storage.ts";
 
-/** Lessees whose last reply is kept; those unheard for LESSEE_FORGOTTEN_MS make room. */
-export const MAX_LESSEES = 2_000;
-const LESSEE_FORGOTTEN_MS = 60_000;
 export const MAX_KEYS = 1_000;
 /** How long after the last call the object cleans up. */
 const CLEANUP_AFTER_MS = 60_000;
@@ -97,14 +94,14 @@ export class Tenant extends DurableObject<Env> implements TenantProtocol {
         advance(partition, nowMs);
         return isUntouched(partition);
       });
-      const silent = [...lessees].filter(([, lessee]) => nowMs - lessee.heardAtMs > LESSEE_FORGOTTEN_MS);
+      const silent = silentLessees(lessees, nowMs);
       for (const [name] of full) partitions.delete(name);
-      for (const [lesseeId] of silent) lessees.delete(lesseeId);
+      for (const lesseeId of silent) lessees.delete(lesseeId);
       return {
         reply: undefined,
         persist: () => {
           for (const [name] of full) this.#storage.deletePartition(name);
-          for (const [lesseeId] of silent) this.#storage.deleteLessee(lesseeId);
+          for (const lesseeId of silent) this.#storage.deleteLessee(lesseeId);
         },
       };
     });
@@ -112,50 +109,35 @@ export class Tenant extends DurableObject<Env> implements TenantProtocol {
   }
 
   #decide(request: LeaseRequest, nowMs: number): Turn<LeaseReply> {
-    const { partitions, lessees } = this.#state;
-    const last = lessees.get(request.lesseeId);
-    if (last !== undefined && request.seq <= last.seq) {
-      const reply: LeaseReply = request.seq === last.seq ? last.reply : { kind: "stale", seq: request.seq };
-      return { reply, persist: undefined };
+    const answer = answerLease(this.#state, request, nowMs);
+    switch (answer.kind) {
+      case "stale":
+        return { reply: { kind: "stale", seq: request.seq }, persist: undefined };
+      case "repeated":
+        return { reply: this.#reply(request, answer.decision), persist: undefined };
+      case "full":
+        throw new RangeError(`too many ${answer.what} of this tenant are in use`);
+      case "decided":
+        return {
+          reply: this.#reply(request, answer.decision),
+          persist: () => {
+            for (const name of answer.removedPartitions) this.#storage.deletePartition(name);
+            for (const lesseeId of answer.forgottenLessees) this.#storage.deleteLessee(lesseeId);
+            for (const { partition } of request.items) this.#storage.savePartition(partition, this.#state);
+            this.#storage.saveLessee(request.lesseeId, this.#state);
+          },
+        };
     }
-    const forgotten = last === undefined ? this.#forgetLessees(nowMs) : [];
-    const before = new Set(partitions.keys());
-    const decision = decideLease(partitions, request, nowMs);
-    if (decision === undefined) throw new RangeError("too many partitions of this tenant are in use");
-    const reply: LeaseReply = {
+  }
+
+  #reply(request: LeaseRequest, decision: LeaseDecision): LeaseReply {
+    const { recordVersion, revokedKeyIds } = this.#state;
+    return {
       kind: "granted",
       seq: request.seq,
       ...decision,
-      record:
-        request.recordVersion === this.#state.recordVersion
-          ? undefined
-          : { version: this.#state.recordVersion, revokedKeyIds: this.#state.revokedKeyIds },
+      record: request.recordVersion === recordVersion ? undefined : { version: recordVersion, revokedKeyIds },
     };
-    const lessee: Lessee = { seq: request.seq, reply, heardAtMs: nowMs };
-    lessees.set(request.lesseeId, lessee);
-    return {
-      reply,
-      persist: () => {
-        for (const name of before) if (!partitions.has(name)) this.#storage.deletePartition(name);
-        for (const { partition: name } of request.items) {
-          const partition = partitions.get(name);
-          if (partition !== undefined) this.#storage.savePartition(name, partition);
-        }
-        for (const lesseeId of forgotten) this.#storage.deleteLessee(lesseeId);
-        this.#storage.saveLessee(request.lesseeId, lessee, partitions);
-      },
-    };
-  }
-
-  #forgetLessees(nowMs: number): string[] {
-    const { lessees } = this.#state;
-    if (lessees.size < MAX_LESSEES) return [];
-    const forgotten = [...lessees]
-      .filter(([, lessee]) => nowMs - lessee.heardAtMs > LESSEE_FORGOTTEN_MS)
-      .map(([lesseeId]) => lesseeId);
-    if (forgotten.length === 0) throw new RangeError("too many lessees of this tenant are active");
-    for (const lesseeId of forgotten) lessees.delete(lesseeId);
-    return forgotten;
   }
 
   #turn<Reply>(decide: () => Turn<Reply>): Reply {

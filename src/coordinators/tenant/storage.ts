@@ -2,21 +2,14 @@
  * The Tenant object's tables (docs/STORAGE.md). What is outstanding is not stored: it is the sum of the stored leases.
  * Rows are checked when they come back; a partition that cannot be read counts as empty, never as full.
  */
+import type { LeaseBook } from "../../policy/limits/lease-replies.ts";
 import type { Lease, Partition } from "../../policy/limits/partition.ts";
-import type { LimitSpec, QuotaPeriod } from "../../policy/limits/types.ts";
-import type { KeyRecord, LeaseReply } from "../../protocol/tenant.ts";
+import type { LeaseDecision, LimitSpec, QuotaPeriod } from "../../policy/limits/types.ts";
+import type { KeyRecord } from "../../protocol/tenant.ts";
 
 const SCHEMA_VERSION = 1;
 
-export interface Lessee {
-  seq: number;
-  reply: LeaseReply;
-  heardAtMs: number;
-}
-
-export interface TenantState {
-  readonly partitions: Map<string, Partition>;
-  readonly lessees: Map<string, Lessee>;
+export interface TenantState extends LeaseBook {
   recordVersion: number;
   revokedKeyIds: string[];
   /** Rows that could not be read. */
@@ -56,14 +49,9 @@ export class TenantStorage {
     }
     for (const row of this.#sql.exec("SELECT lessee_id, seq, heard_at_ms, reply, leases FROM lessee")) {
       const lesseeId = textOf(row["lessee_id"]);
-      const reply = parseReply(parseJson(row["reply"]));
-      if (reply === undefined) state.corruptRows++;
-      const seq = Number(row["seq"]);
-      state.lessees.set(lesseeId, {
-        seq,
-        heardAtMs: Number(row["heard_at_ms"]),
-        reply: reply ?? { kind: "stale", seq },
-      });
+      const decision = parseDecision(parseJson(row["reply"]));
+      if (decision === undefined) state.corruptRows++;
+      state.lessees.set(lesseeId, { seq: Number(row["seq"]), heardAtMs: Number(row["heard_at_ms"]), decision });
       loadLeases(state, lesseeId, parseJson(row["leases"]));
     }
     const record = this.#sql.exec("SELECT value FROM meta WHERE name = 'record'").toArray()[0];
@@ -75,7 +63,10 @@ export class TenantStorage {
     return state;
   }
 
-  savePartition(name: string, { leases: _leases, outstandingMicro: _sum, ...state }: Partition): void {
+  savePartition(name: string, { partitions }: LeaseBook): void {
+    const partition = partitions.get(name);
+    if (partition === undefined) return;
+    const { leases: _leases, outstandingMicro: _sum, ...state } = partition;
     this.#sql.exec("INSERT OR REPLACE INTO partition (name, state) VALUES (?, ?)", name, JSON.stringify(state));
   }
 
@@ -83,7 +74,10 @@ export class TenantStorage {
     this.#sql.exec("DELETE FROM partition WHERE name = ?", name);
   }
 
-  saveLessee(lesseeId: string, lessee: Lessee, partitions: ReadonlyMap<string, Partition>): void {
+  /** The last decision, and what the lessee holds of every partition. */
+  saveLessee(lesseeId: string, { partitions, lessees }: LeaseBook): void {
+    const lessee = lessees.get(lesseeId);
+    if (lessee === undefined) return;
     const leases: Record<string, Lease> = {};
     for (const [name, partition] of partitions) {
       const lease = partition.leases.get(lesseeId);
@@ -94,7 +88,7 @@ export class TenantStorage {
       lesseeId,
       lessee.seq,
       lessee.heardAtMs,
-      JSON.stringify(lessee.reply),
+      JSON.stringify(lessee.decision),
       JSON.stringify(leases),
     );
   }
@@ -154,7 +148,7 @@ const PERIODS: readonly string[] = ["minute", "hour", "day", "month"];
 
 export function parseSpec(value: unknown): LimitSpec | undefined {
   if (!isRecord(value)) return undefined;
-  const { kind, refillNumerator, refillDenominator, burstMicro, quotaMicro, period, timeZone } = value;
+  const { kind, refillNumerator, refillDenominator, burstMicro, quotaMicro, period, timeZone, slotsMicro } = value;
   if (kind === "bucket" && isAmount(refillNumerator) && isAmount(refillDenominator) && isAmount(burstMicro)) {
     return refillNumerator > 0 && refillDenominator > 0 && burstMicro > 0
       ? { kind, refillNumerator, refillDenominator, burstMicro }
@@ -163,6 +157,7 @@ export function parseSpec(value: unknown): LimitSpec | undefined {
   if (kind === "quota" && isAmount(quotaMicro) && typeof timeZone === "string" && isPeriod(period)) {
     return { kind, quotaMicro, period, timeZone };
   }
+  if (kind === "slots" && isAmount(slotsMicro)) return { kind, slotsMicro };
   return undefined;
 }
 
@@ -174,6 +169,8 @@ function parsePartition(value: unknown): Partition | undefined {
   if (!isRecord(value)) return undefined;
   const spec = parseSpec(value["spec"]);
   const { specVersion, specSeenAtMs, epoch, freeMicro, refilledAtMs, carry, periodEndsAtMs } = value;
+  // Rows of the version before know no debt.
+  const { debtMicro = 0, writtenOffMicro = 0 } = value;
   if (
     spec === undefined ||
     !isAmount(specVersion) ||
@@ -182,7 +179,9 @@ function parsePartition(value: unknown): Partition | undefined {
     !isAmount(freeMicro) ||
     !isAmount(refilledAtMs) ||
     !isAmount(carry) ||
-    !isAmount(periodEndsAtMs)
+    !isAmount(periodEndsAtMs) ||
+    !isAmount(debtMicro) ||
+    !isAmount(writtenOffMicro)
   ) {
     return undefined;
   }
@@ -192,6 +191,8 @@ function parsePartition(value: unknown): Partition | undefined {
     specSeenAtMs,
     epoch,
     freeMicro,
+    debtMicro,
+    writtenOffMicro,
     outstandingMicro: 0,
     refilledAtMs,
     carry,
@@ -208,6 +209,8 @@ function unreadablePartition(nowMs: number): Partition {
     specSeenAtMs: 0,
     epoch: 0,
     freeMicro: 0,
+    debtMicro: 0,
+    writtenOffMicro: 0,
     outstandingMicro: 0,
     refilledAtMs: nowMs,
     carry: 0,
@@ -223,20 +226,45 @@ function loadLeases(state: TenantState, lesseeId: string, value: unknown): void 
     for (const partition of state.partitions.values()) partition.freeMicro = 0;
     return;
   }
-  for (const [name, lease] of Object.entries(value)) {
+  for (const [name, stored] of Object.entries(value)) {
     const partition = state.partitions.get(name);
-    if (partition === undefined || !isRecord(lease)) continue;
-    const { remainingMicro, expiresAtMs, demandMicroPerSecond, heardAtMs } = lease;
-    if (!isAmount(remainingMicro) || !isAmount(expiresAtMs) || !isAmount(heardAtMs)) continue;
-    const demand = typeof demandMicroPerSecond === "number" && demandMicroPerSecond >= 0 ? demandMicroPerSecond : 0;
-    partition.leases.set(lesseeId, { remainingMicro, expiresAtMs, heardAtMs, demandMicroPerSecond: demand });
-    partition.outstandingMicro += remainingMicro;
+    const lease = parseLease(stored);
+    if (partition === undefined) continue;
+    if (lease === undefined) {
+      state.corruptRows++;
+      partition.freeMicro = 0;
+      continue;
+    }
+    partition.leases.set(lesseeId, lease);
+    partition.outstandingMicro += lease.remainingMicro;
   }
 }
 
-/** A stored reply is only ever handed back to the lessee it was made for; its shape is ours. */
-function parseReply(value: unknown): LeaseReply | undefined {
-  if (!isRecord(value) || !isAmount(value["seq"])) return undefined;
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- our own reply, written by us in the same transaction
-  return value["kind"] === "granted" || value["kind"] === "stale" ? (value as unknown as LeaseReply) : undefined;
+function parseLease(value: unknown): Lease | undefined {
+  if (!isRecord(value)) return undefined;
+  const { remainingMicro, expiresAtMs, demandMicroPerSecond, heardAtMs } = value;
+  if (!isAmount(remainingMicro) || !isAmount(expiresAtMs) || !isAmount(heardAtMs)) return undefined;
+  // Rows of the version before did not melt.
+  const { lineMicro = remainingMicro, meltMs = 0 } = value;
+  if (!isAmount(lineMicro) || !isAmount(meltMs)) return undefined;
+  const demand = typeof demandMicroPerSecond === "number" && demandMicroPerSecond >= 0 ? demandMicroPerSecond : 0;
+  // Credit is only an order among lessees: it begins anew.
+  return {
+    remainingMicro,
+    expiresAtMs,
+    heardAtMs,
+    lineMicro,
+    meltMs,
+    demandMicroPerSecond: demand,
+    creditMicro: 0,
+    sharedAtMs: heardAtMs,
+  };
+}
+
+/** A stored decision is only ever handed back to the lessee it was made for; its shape is ours. */
+function parseDecision(value: unknown): LeaseDecision | undefined {
+  if (!isRecord(value) || !isAmount(value["decidedAtMs"])) return undefined;
+  if (!Array.isArray(value["grants"]) || !Array.isArray(value["waiting"])) return undefined;
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- our own decision, written by us in the same transaction
+  return value as unknown as LeaseDecision;
 }

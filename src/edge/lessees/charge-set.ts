@@ -1,14 +1,11 @@
 /** What one kind of request is charged with: holdings found once for each (tenant limits, route limits, principal). */
 import type { LimitConfig } from "../../config/model.ts";
+import type { Charge } from "../../policy/limits/call-queue.ts";
 import type { Holding } from "../../policy/limits/lessee.ts";
 
-export interface ChargeSet {
-  readonly all: readonly Holding[];
-  readonly enforced: readonly Holding[];
-  readonly shadow: readonly Holding[];
-  /** In the order of `enforced` and `shadow`. */
+export interface ChargeSet extends Charge {
+  /** In the order of `enforced`. */
   readonly enforcedLimits: readonly LimitConfig[];
-  readonly shadowLimits: readonly LimitConfig[];
   /** The shortest deadline of its limits. */
   readonly deadlineMs: number;
 }
@@ -20,7 +17,6 @@ export const NOTHING_CHARGED: ChargeSet = {
   enforced: [],
   shadow: [],
   enforcedLimits: [],
-  shadowLimits: [],
   deadlineMs: DEFAULT_DEADLINE_MS,
 };
 
@@ -40,7 +36,6 @@ export function makeChargeSet(
     enforced: enforced.map((charge) => charge.holding),
     shadow: shadow.map((charge) => charge.holding),
     enforcedLimits: enforced.map(({ limit }) => limit),
-    shadowLimits: shadow.map(({ limit }) => limit),
     deadlineMs: limits.reduce((least, limit) => Math.min(least, limit.deadlineMs), Number.POSITIVE_INFINITY),
   };
 }

@@ -1,94 +1,105 @@
 /**
  * The coordinator's side of the escrow lease: decides one call of one lessee over all partitions it names.
  *
- * In order: bring each partition to now; settle what the lessee held (spent, returned, or void); admit waiting requests,
- * each group all or nothing over its enforced partitions; then lease extra tokens. Waiting requests are debited as
- * spent; extra tokens move from free to outstanding. Guarantee: `free + outstanding <= capacity` stays, a refused
- * request debits nothing anywhere, nothing is ever credited but returned tokens and refill.
+ * In order: bring each partition to now; settle what the lessee spent, returned, owes or gets back; admit waiting requests,
+ * each group all or nothing over its enforced partitions; then lease extra tokens. Waiting requests are debited as spent;
+ * extra tokens move from free to outstanding. Guarantee: `free + outstanding <= capacity` stays, a refused request debits
+ * nothing anywhere, nothing is ever credited but returned tokens, refunded quota and refill.
  *
- * Shares are max-min fair among active lessees by the demand they report; a lessee leases at most half of what is free,
- * so leases shrink as a bucket empties and no PoP can drain it. Below LOW_RATE_PER_LESSEE nothing is leased ahead:
- * lessees ask for each request. A lessee that got less than it wanted is told when to come back (PACE_*): that, not a
- * call per request, is what an overloaded tenant costs.
+ * Who gets how much is in `shares.ts`. Below LOW_RATE_PER_LESSEE, and where a bucket is too small for what is on its way,
+ * nothing is leased ahead: lessees ask for each request. A lessee that got less than it wanted is told when to come back
+ * (PACE_*): that, not a call per request, is what an overloaded tenant costs.
  *
- * Changes `partitions` in place. Cost: O(items × active lessees). Source: DESIGN section 4, `docs/limits.md`.
+ * Changes `partitions` in place. Cost: O(items × active lessees × log). Source: DESIGN section 4, `docs/limits.md`.
  */
-import { fairShare } from "./fair-share.ts";
 import {
-  ACTIVE_FOR_MS,
   adoptSpec,
   advance,
   capacityMicro,
+  chargeDebt,
+  countFreeSlots,
   isUntouched,
   type Lease,
+  newLease,
   newPartition,
   type Partition,
   refillPerSecond,
+  refundQuota,
 } from "./partition.ts";
+import { type Crowd, crowdOf, earnCredit, entitlementMicro, spareMicro } from "./shares.ts";
 import {
   type LeaseCall,
   type LeaseDecision,
   type LeaseGrant,
   type LeaseItem,
+  type LimitSpec,
   MICRO_TOKENS_PER_TOKEN,
+  SLOT_MICRO,
   type WaitingGroup,
   type WaitingResult,
 } from "./types.ts";
 
-export const BUCKET_TTL_MS = 2_000;
+/** A lease of a bucket lives for so many horizons, and not shorter than BUCKET_TTL_MS; it melts in the last part. */
+const TTL_HORIZONS = 2;
+export const BUCKET_TTL_MS = 1_000;
+const MELTING_RATIO = 0.75;
 /** Quotas do not refill, so a lease that is written off is lost to the tenant: it lives longer. */
 export const QUOTA_TTL_MS = 30_000;
+/** A slot of an isolate that is gone is free again after so long; those in use are renewed well before. */
+export const SLOTS_TTL_MS = 10_000;
 /** Partitions of one tenant object. Full ones make room; when none is full, new ones are refused. */
 export const MAX_PARTITIONS = 10_000;
-/** How far ahead a lessee's reported demand is reserved for it against others. */
-const HORIZON_SECONDS = 1;
-/** A lessee that expects to use less than this within the horizon is leased to only from a bucket half full. */
-const SMALL_DEMAND_MICRO = 3 * MICRO_TOKENS_PER_TOKEN;
-/** Tokens per second and active lessee below which nothing is leased ahead. */
-const LOW_RATE_PER_LESSEE = 2;
+/** Tokens per second (or slots) and active lessee below which nothing is leased ahead. */
+const LOW_RATE_PER_LESSEE = 3;
+/** Less than this is not worth leasing ahead: it would be spent before the reply is there. */
+const LEAST_LEASE_MICRO = 3 * MICRO_TOKENS_PER_TOKEN;
 /** A starved lessee comes back after about so many requests of its own, ... */
 const PACE_REQUESTS = 16;
 /** ... not sooner than this, ... */
 const PACE_MIN_MS = 100;
-/** ... and not later: a bucket must not fill up while it waits. */
+/** ... and not later: a bucket must not fill up while it waits, ... */
 const PACE_MAX_MS = 1_000;
-/** The pace as a part of the time a bucket takes to fill. */
-const PACE_BRIM_RATIO = 0.3;
-const NOISE_DEVIATIONS = 2.5;
+/** ... not even by this part. */
+const PACE_FILL_RATIO = 0.3;
 /** An exhausted quota is asked for again this often, so that a changed limit comes through. */
 const QUOTA_PACE_MS = 10_000;
+/** When no slot is free, the next is asked for after so long, and a caller is told to come back after a second. */
+const SLOTS_PACE_MS = 100;
+const SLOTS_RETRY_MS = 1_000;
+const LEAST_RETRY_MS = 50;
 
 interface Seat {
   readonly item: LeaseItem;
   readonly partition: Partition;
   readonly lease: Lease;
-  readonly heldVoid: boolean;
+  readonly crowd: Crowd;
   /** Some waiting request found this partition short. */
   short: boolean;
 }
 
-/** Undefined: a new partition was named and there is no room for it; nothing was changed but expiry and refill. */
-export function decideLease(
-  partitions: Map<string, Partition>,
-  call: LeaseCall,
-  nowMs: number,
-): LeaseDecision | undefined {
-  if (!makeRoom(partitions, call, nowMs)) return undefined;
+export function decideLease(partitions: Map<string, Partition>, call: LeaseCall, nowMs: number): LeaseDecision {
   const seats = call.items.map((item) => takeSeat(partitions, item, call, nowMs));
-  const waiting = call.waiting.map((group) => admitWaiting(group, seats, call.lesseeId, nowMs));
-  const grants = seats.map((seat) => grantExtra(seat, call, nowMs));
+  const waiting = call.waiting.map((group) => admitWaiting(group, seats, nowMs));
+  const grants = seats.map((seat) => grantExtra(seat, nowMs));
   return { decidedAtMs: nowMs, grants, waiting };
 }
 
-function makeRoom(partitions: Map<string, Partition>, call: LeaseCall, nowMs: number): boolean {
+/** Removes full partitions when the call's new ones find no room. The names removed; undefined: still no room. */
+export function makeRoom(
+  partitions: Map<string, Partition>,
+  call: LeaseCall,
+  nowMs: number,
+): readonly string[] | undefined {
   const coming = call.items.filter((item) => !partitions.has(item.partition)).length;
-  if (partitions.size + coming <= MAX_PARTITIONS) return true;
+  const removed: string[] = [];
   for (const [name, partition] of partitions) {
     if (partitions.size + coming <= MAX_PARTITIONS) break;
     advance(partition, nowMs);
-    if (isUntouched(partition)) partitions.delete(name);
+    if (!isUntouched(partition) || call.items.some((item) => item.partition === name)) continue;
+    partitions.delete(name);
+    removed.push(name);
   }
-  return partitions.size + coming <= MAX_PARTITIONS;
+  return partitions.size + coming <= MAX_PARTITIONS ? removed : undefined;
 }
 
 function takeSeat(partitions: Map<string, Partition>, item: LeaseItem, call: LeaseCall, nowMs: number): Seat {
@@ -102,151 +113,185 @@ function takeSeat(partitions: Map<string, Partition>, item: LeaseItem, call: Lea
   }
   let lease = partition.leases.get(call.lesseeId);
   if (lease === undefined) {
-    lease = { remainingMicro: 0, expiresAtMs: nowMs, demandMicroPerSecond: 0, heardAtMs: nowMs };
+    lease = newLease(nowMs);
     partition.leases.set(call.lesseeId, lease);
   }
-  const heldVoid = settle(partition, lease, item);
+  settle(partition, lease, item);
+  if (item.refundMicro !== undefined) refundQuota(partition, item.refundMicro, item.epoch ?? 0);
+  if (item.debtMicro !== undefined) chargeDebt(partition, item.debtMicro);
   lease.demandMicroPerSecond = item.demandMicroPerSecond;
   lease.heardAtMs = nowMs;
-  return { item, partition, lease, heldVoid, short: false };
+  earnCredit(partition, lease, nowMs);
+  return { item, partition, lease, crowd: crowdOf(partition, nowMs), short: false };
 }
 
-/** Books what the lessee spent and returned. True: it claims more than it can have; all of it is written off. */
-function settle(partition: Partition, lease: Lease, item: LeaseItem): boolean {
-  const claimed = item.heldMicro + item.returnMicro;
+/**
+ * Books what the lessee spent and returned. It may claim more than is left here, when the call was long under way or the
+ * lease was written off: only what is left counts, and its reply says so. Slots in use there are taken again, if free.
+ */
+function settle(partition: Partition, lease: Lease, item: LeaseItem): void {
   const before = lease.remainingMicro;
-  const honest = claimed <= before;
-  lease.remainingMicro = honest ? item.heldMicro : 0;
-  partition.outstandingMicro -= before - lease.remainingMicro;
-  if (honest) partition.freeMicro += item.returnMicro;
-  return !honest;
+  const isSlots = partition.spec.kind === "slots";
+  const most = isSlots ? before + partition.freeMicro : before;
+  lease.remainingMicro = Math.min(item.heldMicro, most);
+  partition.outstandingMicro += lease.remainingMicro - before;
+  if (isSlots) countFreeSlots(partition);
+  else partition.freeMicro += Math.min(item.returnMicro, before - lease.remainingMicro);
 }
 
-function admitWaiting(group: WaitingGroup, seats: readonly Seat[], lesseeId: string, nowMs: number): WaitingResult {
+/** One request takes one slot, whatever it costs in tokens. */
+const costOf = (spec: LimitSpec, costMicro: number): number => (spec.kind === "slots" ? SLOT_MICRO : costMicro);
+
+function admitWaiting(group: WaitingGroup, seats: readonly Seat[], nowMs: number): WaitingResult {
   const enforced = seatsOf(group.enforced, seats);
   let admitted = group.count;
-  for (const seat of enforced) {
-    admitted = Math.min(admitted, affordable(seat, group, lesseeId, nowMs));
-  }
+  for (const seat of enforced) admitted = Math.min(admitted, affordable(seat, group));
   const violated: number[] = [];
   if (admitted < group.count) {
     for (const index of group.enforced) {
       const seat = seats[index];
-      if (seat === undefined || affordable(seat, group, lesseeId, nowMs) > admitted) continue;
+      if (seat === undefined || affordable(seat, group) > admitted) continue;
       seat.short = true;
       violated.push(index);
     }
   }
-  for (const seat of enforced) seat.partition.freeMicro -= admitted * group.costMicro;
+  for (const seat of enforced) pay(seat, admitted, group.costMicro);
   const shadowRefused = seatsOf(group.shadow, seats).map((seat) => {
-    const paid = Math.min(admitted, Math.floor(seat.partition.freeMicro / group.costMicro));
-    seat.partition.freeMicro -= paid * group.costMicro;
+    const { freeMicro, spec } = seat.partition;
+    const paid = Math.min(admitted, Math.floor(freeMicro / costOf(spec, group.costMicro)));
+    pay(seat, paid, group.costMicro);
     if (paid < admitted) seat.short = true;
     return admitted - paid;
   });
   return { admitted, shadowRefused, violated, retryAfterMs: retryAfter(violated, seats, group.costMicro, nowMs) };
 }
 
+/** Tokens are spent with that; a slot is leased until it comes back. */
+function pay({ partition, lease }: Seat, requests: number, costMicro: number): void {
+  const amount = requests * costOf(partition.spec, costMicro);
+  partition.freeMicro -= amount;
+  lease.creditMicro -= amount;
+  if (partition.spec.kind !== "slots") return;
+  partition.outstandingMicro += amount;
+  lease.remainingMicro += amount;
+}
+
 function seatsOf(indexes: readonly number[], seats: readonly Seat[]): Seat[] {
   return indexes.flatMap((index) => seats[index] ?? []);
 }
 
-/** How many of the group this partition can pay for, others' fair shares left aside; one, if there is one at all. */
-function affordable(seat: Seat, group: WaitingGroup, lesseeId: string, nowMs: number): number {
-  const { freeMicro } = seat.partition;
-  const all = Math.floor(freeMicro / group.costMicro);
-  if (all >= group.count && seat.partition.leases.size === 1) return group.count;
-  if (all <= 1) return Math.min(all, group.count);
-  const wanted = group.count * group.costMicro;
-  const share = fairShare(freeMicro, wanted, unmetDemand(seat.partition, lesseeId, nowMs));
-  return Math.min(group.count, Math.max(1, Math.floor(share / group.costMicro)));
+/** How many of the group this partition can pay for. With more wanted than comes in: of its share, and one at least. */
+function affordable({ partition, lease, crowd }: Seat, group: WaitingGroup): number {
+  const costMicro = costOf(partition.spec, group.costMicro);
+  const all = Math.min(group.count, Math.floor(partition.freeMicro / costMicro));
+  if (!crowd.overloaded || all <= 1) return all;
+  return Math.min(all, Math.max(1, Math.floor(entitlementMicro(partition, lease, crowd) / costMicro)));
 }
 
-/** What the other active lessees will want within the horizon and do not hold yet. */
-function unmetDemand(partition: Partition, lesseeId: string, nowMs: number): number[] {
-  const unmet: number[] = [];
-  for (const [id, lease] of partition.leases) {
-    if (id === lesseeId || nowMs - lease.heardAtMs > ACTIVE_FOR_MS) continue;
-    unmet.push(Math.max(0, lease.demandMicroPerSecond * HORIZON_SECONDS - lease.remainingMicro));
-  }
-  return unmet;
-}
-
-function grantExtra(seat: Seat, call: LeaseCall, nowMs: number): LeaseGrant {
-  const { item, partition, lease } = seat;
+function grantExtra(seat: Seat, nowMs: number): LeaseGrant {
+  const { partition, lease, crowd } = seat;
   const { spec } = partition;
-  const ratePerSecond = refillPerSecond(spec);
-  const { count: activeLessees, demand } = activity(partition, nowMs);
-  const direct = spec.kind === "bucket" && ratePerSecond < LOW_RATE_PER_LESSEE * activeLessees * MICRO_TOKENS_PER_TOKEN;
-  // Tokens in the hands of a lessee that hardly uses them lie idle: only where there are plenty.
-  const idle = item.demandMicroPerSecond * HORIZON_SECONDS < SMALL_DEMAND_MICRO;
-  const mayLease = !direct && !seat.short && !(idle && partition.freeMicro < capacityMicro(spec) / 2);
-  let grantedMicro = 0;
-  if (mayLease && item.wantMicro > 0) {
-    const share = fairShare(partition.freeMicro, item.wantMicro, unmetDemand(partition, call.lesseeId, nowMs));
-    const tokens = Math.floor(Math.min(share, partition.freeMicro / 2) / MICRO_TOKENS_PER_TOKEN);
-    grantedMicro = tokens * MICRO_TOKENS_PER_TOKEN;
-    partition.freeMicro -= grantedMicro;
-    partition.outstandingMicro += grantedMicro;
-    lease.remainingMicro += grantedMicro;
-  }
-  const ttlMs = spec.kind === "bucket" ? BUCKET_TTL_MS : QUOTA_TTL_MS;
+  const direct = isDirect(spec, crowd);
+  const wantMicro = direct || seat.short ? 0 : wanted(seat);
+  const grantedMicro = wholeTokens(Math.min(wantMicro, share(seat, wantMicro, nowMs)));
+  partition.freeMicro -= grantedMicro;
+  partition.outstandingMicro += grantedMicro;
+  lease.remainingMicro += grantedMicro;
+  lease.creditMicro -= grantedMicro;
+  const ttlMs = lifeMs(spec, crowd);
   lease.expiresAtMs = nowMs + ttlMs;
-  const overloaded =
-    ratePerSecond > 0 && demand > overloadAbove(ratePerSecond) && mayLease && grantedMicro < item.wantMicro;
+  lease.lineMicro = lease.remainingMicro;
+  lease.meltMs = spec.kind === "bucket" ? Math.round(ttlMs * MELTING_RATIO) : 0;
+  const starved = seat.short || (crowd.overloaded && grantedMicro < wantMicro);
   return {
     epoch: partition.epoch,
     grantedMicro,
-    heldVoid: seat.heldVoid,
+    leasedMicro: lease.remainingMicro,
     ttlMs,
-    askAgainMs: seat.short || overloaded ? pace(seat, ratePerSecond, direct) : 0,
+    meltMs: lease.meltMs,
+    horizonMs: crowd.horizonMs,
+    askAgainMs: starved ? pace(seat, direct) : 0,
     direct,
     freeMicro: partition.freeMicro,
-    resetMs: resetAfter(partition, ratePerSecond, nowMs),
-    activeLessees,
+    resetMs: resetAfter(partition, nowMs),
+    activeLessees: crowd.activeLessees,
   };
 }
 
-function resetAfter(partition: Partition, ratePerSecond: number, nowMs: number): number {
-  if (ratePerSecond === 0) return Math.max(0, partition.periodEndsAtMs - nowMs);
-  return Math.ceil(((capacityMicro(partition.spec) - partition.freeMicro) * 1_000) / ratePerSecond);
+/** Too little for each to lease ahead: every request asks. */
+function isDirect(spec: LimitSpec, { activeLessees }: Crowd): boolean {
+  const perSecond = spec.kind === "slots" ? spec.slotsMicro : refillPerSecond(spec);
+  return spec.kind !== "quota" && perSecond < LOW_RATE_PER_LESSEE * activeLessees * MICRO_TOKENS_PER_TOKEN;
 }
 
-function activity(partition: Partition, nowMs: number): { count: number; demand: number } {
-  let count = 0;
-  let demand = 0;
-  for (const lease of partition.leases.values()) {
-    if (nowMs - lease.heardAtMs > ACTIVE_FOR_MS) continue;
-    count++;
-    demand += lease.demandMicroPerSecond;
+/** What to lease ahead: all that the lessee asks for while there is plenty, else what it will use within the horizon. */
+function wanted({ item, partition, crowd }: Seat): number {
+  const { spec, freeMicro } = partition;
+  const plenty = !crowd.overloaded && crowd.horizonMs >= 1_000 && freeMicro > capacityMicro(spec) / 2;
+  if (spec.kind !== "bucket" || plenty) return item.wantMicro;
+  const expected = (item.demandMicroPerSecond * crowd.horizonMs) / 1_000;
+  return expected < LEAST_LEASE_MICRO ? 0 : wholeTokens(Math.min(item.wantMicro, expected - item.heldMicro));
+}
+
+function share({ partition, lease, crowd }: Seat, wantMicro: number, nowMs: number): number {
+  const entitled = entitlementMicro(partition, lease, crowd);
+  return crowd.overloaded ? entitled : Math.max(entitled, spareMicro(partition, lease, wantMicro, nowMs));
+}
+
+const wholeTokens = (micro: number): number =>
+  Math.max(0, Math.floor(micro / MICRO_TOKENS_PER_TOKEN)) * MICRO_TOKENS_PER_TOKEN;
+
+function lifeMs(spec: LimitSpec, { horizonMs }: Crowd): number {
+  switch (spec.kind) {
+    case "bucket":
+      return Math.round(Math.max(BUCKET_TTL_MS, TTL_HORIZONS * horizonMs));
+    case "quota":
+      return QUOTA_TTL_MS;
+    case "slots":
+      return SLOTS_TTL_MS;
   }
-  return { count: Math.max(1, count), demand };
 }
 
-/** Demand is measured over about a second, so a steady stream at the rate looks this much higher now and then. */
-function overloadAbove(ratePerSecond: number): number {
-  const tokens = ratePerSecond / MICRO_TOKENS_PER_TOKEN;
-  return (tokens + NOISE_DEVIATIONS * Math.sqrt(tokens / 2)) * MICRO_TOKENS_PER_TOKEN;
-}
-
-function pace(seat: Seat, ratePerSecond: number, direct: boolean): number {
-  const { item, partition } = seat;
-  if (ratePerSecond === 0) return QUOTA_PACE_MS;
+/** When a lessee that got too little may come again. */
+function pace({ item, partition }: Seat, direct: boolean): number {
+  const { spec } = partition;
+  if (spec.kind === "slots") return SLOTS_PACE_MS;
+  if (spec.kind === "quota") return QUOTA_PACE_MS;
+  const ratePerSecond = refillPerSecond(spec);
   const ownMs = (PACE_REQUESTS * MICRO_TOKENS_PER_TOKEN * 1_000) / Math.max(1, item.demandMicroPerSecond);
-  // What is free and what is leased grow with the pace; together they must stay below the brim.
-  const brimMs = (capacityMicro(partition.spec) * 1_000 * PACE_BRIM_RATIO) / ratePerSecond;
+  const fillMs = (capacityMicro(spec) * 1_000 * PACE_FILL_RATIO) / ratePerSecond;
   const latestMs = direct ? Math.max(PACE_MIN_MS, (MICRO_TOKENS_PER_TOKEN * 1_000) / ratePerSecond) : PACE_MAX_MS;
-  return Math.ceil(Math.max(Math.min(PACE_MIN_MS, brimMs), Math.min(ownMs, brimMs, latestMs)));
+  return Math.ceil(Math.max(Math.min(PACE_MIN_MS, fillMs), Math.min(ownMs, fillMs, latestMs)));
 }
 
-/** Until the cost is there in the shortest of the violated partitions; at least 50 ms. */
-function retryAfter(violated: readonly number[], seats: readonly Seat[], costMicro: number, nowMs: number): number {
-  let waitMs = 0;
-  for (const { partition } of seatsOf(violated, seats)) {
-    const missing = Math.max(0, costMicro - partition.freeMicro);
-    const ratePerSecond = refillPerSecond(partition.spec);
-    const untilMs = ratePerSecond === 0 ? partition.periodEndsAtMs - nowMs : (missing * 1_000) / ratePerSecond;
-    waitMs = Math.max(waitMs, untilMs);
+/** Until the bucket is full, or the quota's period ends. */
+function resetAfter({ spec, freeMicro, debtMicro, periodEndsAtMs }: Partition, nowMs: number): number {
+  switch (spec.kind) {
+    case "slots":
+      return 0;
+    case "quota":
+      return Math.max(0, periodEndsAtMs - nowMs);
+    case "bucket":
+      return Math.ceil(((spec.burstMicro + debtMicro - freeMicro) * 1_000) / refillPerSecond(spec));
   }
-  return Math.max(50, Math.ceil(waitMs));
+}
+
+/** Until the cost is there in all of the violated partitions. */
+function retryAfter(violated: readonly number[], seats: readonly Seat[], costMicro: number, nowMs: number): number {
+  let waitMs = LEAST_RETRY_MS;
+  for (const { partition } of seatsOf(violated, seats)) {
+    waitMs = Math.max(waitMs, untilAffordable(partition, costMicro, nowMs));
+  }
+  return Math.ceil(waitMs);
+}
+
+function untilAffordable({ spec, freeMicro, debtMicro, periodEndsAtMs }: Partition, costMicro: number, nowMs: number) {
+  switch (spec.kind) {
+    case "slots":
+      return SLOTS_RETRY_MS;
+    case "quota":
+      return periodEndsAtMs - nowMs;
+    case "bucket":
+      return (Math.max(0, costMicro + debtMicro - freeMicro) * 1_000) / refillPerSecond(spec);
+  }
 }

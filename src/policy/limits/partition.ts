@@ -8,15 +8,22 @@
  * Cost: O(1) for refill, O(leases) for expiry. Source: DESIGN section 4.
  */
 import { periodEndMs } from "./calendar.ts";
-import type { LimitSpec } from "./types.ts";
+import type { LimitSpec, TokenBucketSpec } from "./types.ts";
 
 /** Tokens a lessee holds: debited here, spent there until the expiry. */
 export interface Lease {
+  /** Upper bound of what the lessee may still spend. */
   remainingMicro: number;
   expiresAtMs: number;
+  /** In the last `meltMs` of its life no more is left than an even part of `lineMicro`; 0: it all ends at once. */
+  lineMicro: number;
+  meltMs: number;
   /** What the lessee last said it uses, micro-tokens per second. */
   demandMicroPerSecond: number;
   heardAtMs: number;
+  /** Of its fair share, what it has not used lately; counted up to `sharedAtMs`. Only an order among lessees. */
+  creditMicro: number;
+  sharedAtMs: number;
 }
 
 export interface Partition {
@@ -27,6 +34,10 @@ export interface Partition {
   /** Grows when the spec changes. */
   epoch: number;
   freeMicro: number;
+  /** Costs known after the response that free tokens could not pay: refill pays them first. At most the capacity. */
+  debtMicro: number;
+  /** Quotas: written off with leases that ran out, in this period. */
+  writtenOffMicro: number;
   /** Always the sum of the leases' `remainingMicro`. */
   outstandingMicro: number;
   refilledAtMs: number;
@@ -39,14 +50,21 @@ export interface Partition {
 
 /** The lessee stops by its own clock before this is over; covers its frozen clock within one event. */
 export const LEASE_GRACE_MS = 250;
-/** A lessee not heard for this long no longer counts as active. */
-export const ACTIVE_FOR_MS = 3_000;
+/** A lease with nothing left is forgotten after so long: until then it says what its lessee wants. */
+const LEASE_FORGOTTEN_MS = 3_000;
 const CLOCK_STEP_MS = 1_000;
 /** An older config version is taken again when the newer has not been heard for this long (a rolled-back deploy). */
 const SPEC_FORGOTTEN_MS = 60_000;
 
 export function capacityMicro(spec: LimitSpec): number {
-  return spec.kind === "bucket" ? spec.burstMicro : spec.quotaMicro;
+  switch (spec.kind) {
+    case "bucket":
+      return spec.burstMicro;
+    case "quota":
+      return spec.quotaMicro;
+    case "slots":
+      return spec.slotsMicro;
+  }
 }
 
 /** A partition nobody has used: full. Only for one that has no stored row. */
@@ -57,11 +75,26 @@ export function newPartition(spec: LimitSpec, specVersion: number, nowMs: number
     specSeenAtMs: nowMs,
     epoch: 1,
     freeMicro: capacityMicro(spec),
+    debtMicro: 0,
+    writtenOffMicro: 0,
     outstandingMicro: 0,
     refilledAtMs: nowMs,
     carry: 0,
     periodEndsAtMs: spec.kind === "quota" ? periodEndMs(nowMs, spec.period, spec.timeZone) : 0,
     leases: new Map(),
+  };
+}
+
+export function newLease(nowMs: number): Lease {
+  return {
+    remainingMicro: 0,
+    expiresAtMs: nowMs,
+    lineMicro: 0,
+    meltMs: 0,
+    demandMicroPerSecond: 0,
+    heardAtMs: nowMs,
+    creditMicro: 0,
+    sharedAtMs: nowMs,
   };
 }
 
@@ -73,13 +106,37 @@ export function advance(partition: Partition, nowMs: number): void {
 
 function expireLeases(partition: Partition, nowMs: number): void {
   for (const [lesseeId, lease] of partition.leases) {
-    if (lease.remainingMicro > 0 && nowMs > lease.expiresAtMs + LEASE_GRACE_MS) {
-      // Written off: it may have been spent, so it never comes back.
-      partition.outstandingMicro -= lease.remainingMicro;
-      lease.remainingMicro = 0;
+    const left = leftOfLease(lease, nowMs - LEASE_GRACE_MS);
+    if (left < lease.remainingMicro) {
+      const gone = lease.remainingMicro - left;
+      partition.outstandingMicro -= gone;
+      // Written off: it may have been spent, so it never comes back. Slots do: nothing is spent of them.
+      if (partition.spec.kind === "quota") partition.writtenOffMicro += gone;
+      lease.remainingMicro = left;
     }
-    if (lease.remainingMicro === 0 && nowMs - lease.heardAtMs > ACTIVE_FOR_MS) partition.leases.delete(lesseeId);
+    if (lease.remainingMicro === 0 && nowMs - lease.heardAtMs > LEASE_FORGOTTEN_MS) partition.leases.delete(lesseeId);
   }
+  countFreeSlots(partition);
+}
+
+/** What may be left at `atMs`. Its lessee counts the same from an earlier moment, so it never has more. */
+function leftOfLease({ remainingMicro, expiresAtMs, lineMicro, meltMs }: Lease, atMs: number): number {
+  return Math.min(remainingMicro, mostLeft(lineMicro, meltMs, expiresAtMs - atMs));
+}
+
+/**
+ * The most that may be left of a lease of `lineMicro` with `leftMs` of its life to go. A lease that melts makes room for
+ * refill bit by bit, instead of all at once when it ends.
+ */
+export function mostLeft(lineMicro: number, meltMs: number, leftMs: number): number {
+  if (leftMs <= 0) return 0;
+  return leftMs >= meltMs ? lineMicro : Math.floor((lineMicro * leftMs) / meltMs);
+}
+
+/** Slots are not used up: what is not leased is free. Nothing to do for tokens. */
+export function countFreeSlots(partition: Partition): void {
+  const { spec, outstandingMicro } = partition;
+  if (spec.kind === "slots") partition.freeMicro = Math.max(0, spec.slotsMicro - outstandingMicro);
 }
 
 function refill(partition: Partition, nowMs: number): void {
@@ -87,25 +144,65 @@ function refill(partition: Partition, nowMs: number): void {
   const elapsedMs = nowMs - partition.refilledAtMs;
   if (elapsedMs <= 0) return;
   const { spec } = partition;
-  const room = Math.max(0, capacityMicro(spec) - partition.outstandingMicro - partition.freeMicro);
   partition.refilledAtMs = nowMs;
-  if (spec.kind === "quota") {
-    if (nowMs < partition.periodEndsAtMs) return;
-    partition.freeMicro += room;
-    partition.periodEndsAtMs = periodEndMs(nowMs, spec.period, spec.timeZone);
-    return;
+  switch (spec.kind) {
+    case "slots":
+      return;
+    case "quota":
+      if (nowMs >= partition.periodEndsAtMs) beginPeriod(partition, periodEndMs(nowMs, spec.period, spec.timeZone));
+      return;
+    case "bucket":
+      refillBucket(partition, spec, elapsedMs);
   }
+}
+
+/** The budget anew, but for what is still leased and what is owed. Refunds of the period before no longer count. */
+function beginPeriod(partition: Partition, endsAtMs: number): void {
+  partition.periodEndsAtMs = endsAtMs;
+  partition.epoch++;
+  partition.writtenOffMicro = 0;
+  credit(partition, roomMicro(partition));
+}
+
+function refillBucket(partition: Partition, spec: TokenBucketSpec, elapsedMs: number): void {
+  const room = roomMicro(partition);
   // Below the time to full, elapsed × numerator stays a safe integer (config/units.ts, isExact).
   const fullAfterMs = Math.ceil((room * spec.refillDenominator - partition.carry) / spec.refillNumerator);
   if (elapsedMs >= fullAfterMs) {
-    partition.freeMicro += room;
+    credit(partition, room);
     partition.carry = 0;
     return;
   }
   const parts = elapsedMs * spec.refillNumerator + partition.carry;
   const gain = Math.floor(parts / spec.refillDenominator);
-  partition.freeMicro += gain;
+  credit(partition, gain);
   partition.carry = parts - gain * spec.refillDenominator;
+}
+
+/** What may come in until the partition is full: free, leased and owed add up to the capacity then. */
+function roomMicro(partition: Partition): number {
+  const { freeMicro, outstandingMicro, debtMicro } = partition;
+  return Math.max(0, capacityMicro(partition.spec) - outstandingMicro - freeMicro) + debtMicro;
+}
+
+/** What comes in pays what is owed, then is free. */
+function credit(partition: Partition, amountMicro: number): void {
+  const paid = Math.min(partition.debtMicro, amountMicro);
+  partition.debtMicro -= paid;
+  partition.freeMicro += amountMicro - paid;
+}
+
+/** Charges a cost that is known only now: free tokens pay, the rest is owed, up to the capacity. */
+export function chargeDebt(partition: Partition, costMicro: number): void {
+  const paid = Math.min(partition.freeMicro, costMicro);
+  partition.freeMicro -= paid;
+  partition.debtMicro = Math.min(capacityMicro(partition.spec), partition.debtMicro + costMicro - paid);
+}
+
+/** Gives quota back for an origin call that failed, in the period it was spent in; never beyond the quota. */
+export function refundQuota(partition: Partition, amountMicro: number, epoch: number): void {
+  if (partition.spec.kind !== "quota" || epoch !== partition.epoch) return;
+  credit(partition, Math.min(amountMicro, roomMicro(partition)));
 }
 
 /** Takes a changed spec: what is free shrinks with the capacity and never grows with it. */
@@ -119,8 +216,10 @@ export function adoptSpec(partition: Partition, spec: LimitSpec, specVersion: nu
   partition.carry = 0;
   partition.refilledAtMs = nowMs;
   partition.periodEndsAtMs = spec.kind === "quota" ? periodEndMs(nowMs, spec.period, spec.timeZone) : 0;
-  const room = Math.max(0, capacityMicro(spec) - partition.outstandingMicro);
-  partition.freeMicro = Math.min(partition.freeMicro, room);
+  const capacity = capacityMicro(spec);
+  partition.freeMicro = Math.min(partition.freeMicro, Math.max(0, capacity - partition.outstandingMicro));
+  partition.debtMicro = Math.min(partition.debtMicro, capacity);
+  countFreeSlots(partition);
 }
 
 export function sameSpec(a: LimitSpec, b: LimitSpec): boolean {
@@ -131,21 +230,19 @@ export function sameSpec(a: LimitSpec, b: LimitSpec): boolean {
       a.refillDenominator === b.refillDenominator
     );
   }
-  return (
-    a.kind === "quota" &&
-    b.kind === "quota" &&
-    a.quotaMicro === b.quotaMicro &&
-    a.period === b.period &&
-    a.timeZone === b.timeZone
-  );
+  if (a.kind === "quota" && b.kind === "quota") {
+    return a.quotaMicro === b.quotaMicro && a.period === b.period && a.timeZone === b.timeZone;
+  }
+  return a.kind === "slots" && b.kind === "slots" && a.slotsMicro === b.slotsMicro;
 }
 
 /** Full and nothing leased: its row may go, because a missing row means a full partition. */
 export function isUntouched(partition: Partition): boolean {
-  return partition.outstandingMicro === 0 && partition.freeMicro >= capacityMicro(partition.spec);
+  const { outstandingMicro, debtMicro, freeMicro, spec } = partition;
+  return outstandingMicro === 0 && debtMicro === 0 && freeMicro >= capacityMicro(spec);
 }
 
-/** Micro-tokens per second; 0 for quotas. */
+/** Micro-tokens per second; 0 for quotas and slots. */
 export function refillPerSecond(spec: LimitSpec): number {
   return spec.kind === "bucket" ? (spec.refillNumerator * 1_000) / spec.refillDenominator : 0;
 }

@@ -28,7 +28,16 @@ export interface QuotaSpec {
   readonly timeZone: string;
 }
 
-export type LimitSpec = TokenBucketSpec | QuotaSpec;
+/** One slot, in the unit of all amounts. */
+export const SLOT_MICRO = MICRO_TOKENS_PER_TOKEN;
+
+/** Concurrent requests: a slot is taken, held while the request runs, and given back; a slot is one token. */
+export interface SlotsSpec {
+  readonly kind: "slots";
+  readonly slotsMicro: number;
+}
+
+export type LimitSpec = TokenBucketSpec | QuotaSpec | SlotsSpec;
 
 export type LimitMode = "enforce" | "shadow" | "off";
 
@@ -40,13 +49,19 @@ export type Priority = "low" | "normal" | "high";
 export interface LeaseItem {
   readonly partition: string;
   readonly spec: LimitSpec;
-  /** Unspent of the last lease, after `returnMicro` was taken off. */
+  /** Unspent of the last lease, after `returnMicro` was taken off; of slots: free and in use. */
   readonly heldMicro: number;
   /** Given back: free again at once. */
   readonly returnMicro: number;
   readonly demandMicroPerSecond: number;
   /** Tokens to lease beyond what waits. */
   readonly wantMicro: number;
+  /** Cost that was known only after the response, to be charged; absent: none. */
+  readonly debtMicro?: number;
+  /** Quotas: what origin calls that failed had cost, in `epoch`; absent: none. */
+  readonly refundMicro?: number;
+  /** The last epoch heard; 0: none. */
+  readonly epoch?: number;
 }
 
 /** Requests that wait for this reply and are charged alike: all of these items or none. */
@@ -71,10 +86,16 @@ export interface LeaseCall {
 export interface LeaseGrant {
   readonly epoch: number;
   readonly grantedMicro: number;
-  /** What the lessee held is no longer counted: it must not be spent. */
-  readonly heldVoid: boolean;
+  /** All that is leased to this lessee now; it must not hold more. */
+  readonly leasedMicro: number;
+  /** The spec in force, where it is not the one asked with (an override). */
+  readonly spec?: LimitSpec;
   /** From the moment the request was sent. */
   readonly ttlMs: number;
+  /** In the last so many of them what may be held falls evenly to nothing; 0: all of it ends at once. */
+  readonly meltMs: number;
+  /** Lease for so long ahead. */
+  readonly horizonMs: number;
   /** Do not ask again before, refuse locally when dry; 0: ask whenever. */
   readonly askAgainMs: number;
   /** Hold nothing: ask for each request (a low rate for this many lessees). */

@@ -12,7 +12,7 @@ import {
 } from "../../../src/policy/breaker/state-machine.ts";
 import type { BreakerSettings } from "../../../src/policy/breaker/types.ts";
 import { judge, viewOf } from "../../../src/policy/breaker/view.ts";
-import { seeded } from "../limits/world.ts";
+import { seeded } from "../../../sim/kernel/random.ts";
 
 const SETTINGS: BreakerSettings = {
   earlyAgeMs: 500,

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { mayRepeat, newRetryBudget, noteRequest, retryWait } from "../../../src/policy/forwarding/retry.ts";
 import { verdictOfStatus } from "../../../src/policy/forwarding/verdict.ts";
-import { seeded } from "../limits/world.ts";
+import { seeded } from "../../../sim/kernel/random.ts";
 
 describe("the verdict of a status", () => {
   it.each([

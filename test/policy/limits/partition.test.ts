@@ -5,13 +5,14 @@ import {
   adoptSpec,
   advance,
   capacityMicro,
+  newLease,
   newPartition,
   type Partition,
 } from "../../../src/policy/limits/partition.ts";
 import { fairShare } from "../../../src/policy/limits/fair-share.ts";
 import { periodEndMs } from "../../../src/policy/limits/calendar.ts";
 import { type LeaseCall, type LimitSpec, MICRO_TOKENS_PER_TOKEN } from "../../../src/policy/limits/types.ts";
-import { bucket } from "./world.ts";
+import { bucket } from "../../../sim/limits/world.ts";
 
 const TOKEN = MICRO_TOKENS_PER_TOKEN;
 const emptied = (spec: LimitSpec, atMs = 0): Partition => ({ ...newPartition(spec, 1, atMs), freeMicro: 0 });
@@ -48,16 +49,16 @@ describe("refill", () => {
   it("writes an expired lease off: it leaves what is outstanding and never becomes free", () => {
     const partition = emptied(bucket(10, 100));
     partition.leases.set("a", {
+      ...newLease(0),
       remainingMicro: 60 * TOKEN,
+      lineMicro: 60 * TOKEN,
       expiresAtMs: 2_000,
-      demandMicroPerSecond: 0,
-      heardAtMs: 0,
     });
     partition.outstandingMicro = 60 * TOKEN;
     partition.freeMicro = 40 * TOKEN;
-    advance(partition, 2_250);
+    advance(partition, 2_249);
     expect([partition.freeMicro, partition.outstandingMicro]).toEqual([40 * TOKEN, 60 * TOKEN]);
-    advance(partition, 2_251);
+    advance(partition, 2_250);
     expect(partition.outstandingMicro).toBe(0);
     expect(partition.freeMicro).toBeLessThan(41 * TOKEN);
   });
@@ -101,17 +102,17 @@ describe("a call for several limits", () => {
   it("admits all or nothing over all of them: a refused request debits nothing at any level", () => {
     const partitions = new Map<string, Partition>();
     const decision = decideLease(partitions, call(1, 10), 0);
-    expect(decision?.waiting[0]).toMatchObject({ admitted: 3, violated: [1] });
+    expect(decision.waiting[0]).toMatchObject({ admitted: 3, violated: [1] });
     expect(partitions.get("tenant")?.freeMicro).toBe(97 * TOKEN);
     expect(partitions.get("route")?.freeMicro).toBe(0);
-    expect(decideLease(partitions, call(2, 5), 0)?.waiting[0]?.admitted).toBe(0);
+    expect(decideLease(partitions, call(2, 5), 0).waiting[0]?.admitted).toBe(0);
     expect(partitions.get("tenant")?.freeMicro).toBe(97 * TOKEN);
   });
 
   it("lets a shadow limit refuse nothing, and counts what it would have", () => {
     const partitions = new Map<string, Partition>();
     const waiting = [{ count: 10, costMicro: TOKEN, enforced: [0], shadow: [1] }];
-    expect(decideLease(partitions, call(1, 10, { waiting }), 0)?.waiting[0]).toMatchObject({
+    expect(decideLease(partitions, call(1, 10, { waiting }), 0).waiting[0]).toMatchObject({
       admitted: 10,
       shadowRefused: [7],
     });
@@ -121,7 +122,7 @@ describe("a call for several limits", () => {
     const partitions = new Map<string, Partition>();
     const items = call(1, 1).items.map((item) => ({ ...item, heldMicro: 5 * TOKEN }));
     const decision = decideLease(partitions, call(1, 1, { items }), 0);
-    expect(decision?.grants.map((grant) => grant.heldVoid)).toEqual([true, true]);
+    expect(decision.grants.map((grant) => grant.leasedMicro)).toEqual([0, 0]);
     expect(partitions.get("tenant")?.outstandingMicro).toBe(0);
   });
 });

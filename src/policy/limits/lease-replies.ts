@@ -1,0 +1,72 @@
+/**
+ * Answers each call of a lessee once. A call with the number of the last one gets the stored answer again, an older one
+ * gets nothing: so a repeated, late or overtaken message debits once at most. What this says must be stored together
+ * with the changed partitions before it leaves.
+ *
+ * Bounds: MAX_LESSEES answers are kept, MAX_PARTITIONS partitions; what is silent or full makes room, else the call is
+ * refused ("full") and nothing is debited. Cost: that of `decideLease`. Source: DESIGN section 4.
+ */
+import { decideLease, makeRoom } from "./lease-book.ts";
+import type { Partition } from "./partition.ts";
+import type { LeaseCall, LeaseDecision } from "./types.ts";
+
+/** Lessees whose last answer is kept; those unheard for LESSEE_FORGOTTEN_MS make room. */
+export const MAX_LESSEES = 2_000;
+export const LESSEE_FORGOTTEN_MS = 60_000;
+
+/** The last call of a lessee that was answered. */
+export interface AnsweredCall {
+  readonly seq: number;
+  /** Undefined: the stored one could not be read; a repetition is answered as if it were stale. */
+  readonly decision: LeaseDecision | undefined;
+  readonly heardAtMs: number;
+}
+
+/** What a coordinator keeps. */
+export interface LeaseBook {
+  readonly partitions: Map<string, Partition>;
+  readonly lessees: Map<string, AnsweredCall>;
+}
+
+export type LeaseAnswer =
+  | {
+      readonly kind: "decided";
+      readonly decision: LeaseDecision;
+      /** What made room, to be removed from storage too. */
+      readonly removedPartitions: readonly string[];
+      readonly forgottenLessees: readonly string[];
+    }
+  | { readonly kind: "repeated"; readonly decision: LeaseDecision }
+  /** A newer call of this lessee was answered before: nothing was done. */
+  | { readonly kind: "stale" }
+  | { readonly kind: "full"; readonly what: "partitions" | "lessees" };
+
+/** Changes `book` in place when the answer is "decided". */
+export function answerLease(book: LeaseBook, call: LeaseCall, nowMs: number): LeaseAnswer {
+  const last = book.lessees.get(call.lesseeId);
+  if (last !== undefined && call.seq <= last.seq) {
+    return call.seq === last.seq && last.decision !== undefined
+      ? { kind: "repeated", decision: last.decision }
+      : { kind: "stale" };
+  }
+  const forgottenLessees = last === undefined ? forgetLessees(book.lessees, nowMs) : [];
+  if (forgottenLessees === undefined) return { kind: "full", what: "lessees" };
+  const removedPartitions = makeRoom(book.partitions, call, nowMs);
+  if (removedPartitions === undefined) return { kind: "full", what: "partitions" };
+  const decision = decideLease(book.partitions, call, nowMs);
+  book.lessees.set(call.lesseeId, { seq: call.seq, decision, heardAtMs: nowMs });
+  return { kind: "decided", decision, removedPartitions, forgottenLessees };
+}
+
+/** Undefined: no room for one more. */
+function forgetLessees(lessees: Map<string, AnsweredCall>, nowMs: number): readonly string[] | undefined {
+  if (lessees.size < MAX_LESSEES) return [];
+  const forgotten = silentLessees(lessees, nowMs);
+  for (const lesseeId of forgotten) lessees.delete(lesseeId);
+  return forgotten.length === 0 ? undefined : forgotten;
+}
+
+/** Lessees long unheard: what they held was written off long ago, and their sequence has ended. */
+export function silentLessees(lessees: ReadonlyMap<string, AnsweredCall>, nowMs: number): string[] {
+  return [...lessees].filter(([, lessee]) => nowMs - lessee.heardAtMs > LESSEE_FORGOTTEN_MS).map(([id]) => id);
+}
