@@ -4,6 +4,7 @@ const HELP: Readonly<Record<string, readonly [type: "counter" | "histogram", hel
   weir_requests_total: ["counter", "Requests by route and by what answered them."],
   weir_request_duration_seconds: ["histogram", "Time from the request's arrival to its answer, by route."],
   weir_limit_decisions_total: ["counter", "Requests admitted and throttled by tenant."],
+  weir_access_refused_total: ["counter", "Requests refused by an access list, by the list."],
   weir_limit_failed_total: ["counter", "Requests decided by a limit's fail mode, its coordinator being out of reach."],
   weir_limit_shadow_refused_total: ["counter", "Requests a shadow limit would have refused."],
   weir_origin_failures_total: ["counter", "Requests an origin did not answer, by reason."],

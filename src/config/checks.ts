@@ -2,7 +2,8 @@
 import ipaddr from "ipaddr.js";
 import mustache from "mustache";
 import { canonicalUrl } from "../http/canonical-url.ts";
-import { BOUNDS, type ConfigFile, type LimitFile } from "./schema.ts";
+import { parseAccessEntry } from "./access-entry.ts";
+import { type AccessFile, BOUNDS, type ConfigFile, type LimitFile } from "./schema.ts";
 import { durationMs, isExact, parseRate } from "./units.ts";
 
 export type Path = readonly (string | number)[];
@@ -25,6 +26,11 @@ export function checkConfig(file: ConfigFile, pages: ReadonlyMap<string, string 
   checkFailoverCycles(file, found);
   for (const [id, origin] of Object.entries(file.origins)) checkOriginUrl(["origins", id, "url"], origin.url, found);
   for (const { path, limit } of allLimits(file)) checkLimit(path, limit, found);
+  checkAccess(["access"], file.access, found);
+  for (const [id, plan] of Object.entries(file.plans)) checkAccess(["plans", id, "access"], plan.access, found);
+  for (const [id, tenant] of Object.entries(file.tenants ?? {})) {
+    checkAccess(["tenants", id, "access"], tenant.access, found);
+  }
   checkDurations(file, found);
   checkRoutePaths(file, found);
   checkRouteIds(file, found);
@@ -65,6 +71,30 @@ function checkCounts(file: ConfigFile, found: Found): void {
   }
   for (const [index, route] of file.routes.entries()) {
     atMost(["routes", index, "limits"], Object.keys(route.limits ?? {}).length, BOUNDS.limitsPerScope);
+  }
+}
+
+function checkAccess(path: Path, access: AccessFile | undefined, found: Found): void {
+  for (const [name, list] of Object.entries(access ?? {})) {
+    if (list === undefined) continue;
+    if (list.length > BOUNDS.accessEntries) {
+      found([...path, name], `has ${list.length} entries; at most ${BOUNDS.accessEntries} are allowed`);
+      continue;
+    }
+    if (name === "allow" && list.length === 0) {
+      found([...path, name], "is empty, which would refuse everybody; name who may call, or leave it out");
+    }
+    const earlier = new Map<string, number>();
+    for (const [index, text] of list.entries()) {
+      const entry = parseAccessEntry(text);
+      if (entry.kind === "bad") {
+        found([...path, name, index], entry.message);
+        continue;
+      }
+      const same = earlier.get(entry.text);
+      if (same === undefined) earlier.set(entry.text, index);
+      else found([...path, name, index], `is the same as ${[...path, name, same].join(".")}`);
+    }
   }
 }
 

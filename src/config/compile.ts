@@ -2,14 +2,23 @@
  * The normalised config → tables for the hot path. Routes are indexed by their first literal segment, so that a request
  * looks only at routes that can match; among those the first in the file's order wins. No regular expressions.
  */
+import { accessCompiler, type CompiledAccess } from "./access.ts";
 import type { LimitConfig, Config, OriginConfig, PlanConfig, RouteConfig } from "./model.ts";
 import type { CompiledOrigin, CompiledRoute, CompiledTenant, Tables } from "./tables.ts";
 
 export function compileTables(config: Config): Tables {
   const origins = new Map(config.origins.map((origin) => [origin.id, compileOrigin(origin)]));
-  const tenants = new Map(config.tenants.map((tenant) => [tenant.id, compileTenant(tenant.id, false, tenant)]));
+  const accessOf = accessCompiler(config.access);
+  const tenants = new Map(
+    config.tenants.map((tenant) => {
+      const access = accessOf(config.plans[tenant.plan]?.access, tenant.access);
+      return [tenant.id, compileTenant(tenant.id, false, tenant, access)];
+    }),
+  );
   const anonymous = new Map(
-    Object.entries(config.plans).map(([plan, content]) => [plan, compileTenant("anonymous", true, content)]),
+    Object.entries(config.plans).map(([plan, content]) => {
+      return [plan, compileTenant("anonymous", true, content, accessOf(content.access, undefined))];
+    }),
   );
   const routes = config.routes.map((route) => compileRoute(route, origins));
   const byFirstSegment = indexRoutes(routes);
@@ -77,13 +86,19 @@ function compileOrigin(config: OriginConfig): CompiledOrigin {
 }
 
 /** Anonymous callers are told apart by their address, so all their limits are per principal. */
-function compileTenant(id: string, anonymous: boolean, plan: PlanConfig): CompiledTenant {
+function compileTenant(
+  id: string,
+  anonymous: boolean,
+  plan: PlanConfig,
+  access: CompiledAccess | undefined,
+): CompiledTenant {
   const limits = active(plan.limits);
   return {
     id,
     anonymous,
     priority: plan.priority,
     concurrency: plan.concurrency,
+    access,
     limits: anonymous ? limits.map((limit) => ({ ...limit, partition: "principal" as const })) : limits,
   };
 }

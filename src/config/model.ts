@@ -23,14 +23,26 @@ export interface LimitConfig {
   readonly windowSeconds: number;
 }
 
+/** Entries in canonical text, as `access-entry.ts` writes them. */
+export interface AccessConfig {
+  readonly deny?: readonly string[];
+  /** Undefined: everybody may call. */
+  readonly allow?: readonly string[];
+  readonly exempt?: readonly string[];
+}
+
 export interface PlanConfig {
   readonly limits: readonly LimitConfig[];
   /** Concurrent requests of one tenant; undefined: no cap. */
   readonly concurrency?: number;
   readonly priority: Priority;
+  readonly access?: AccessConfig;
 }
 
-/** A tenant with its plan already merged in (the tenant's own limits replace the plan's by name). */
+/**
+ * A tenant with its plan already merged in (the tenant's own limits replace the plan's by name). `access` has only the
+ * tenant's own lists: a plan's may be long and shared by thousands, so `compile.ts` merges them.
+ */
 export interface TenantConfig extends PlanConfig {
   readonly id: string;
   readonly plan: string;
@@ -109,6 +121,8 @@ export interface Config {
   readonly hash: string;
   readonly origins: readonly OriginConfig[];
   readonly identity: readonly IdentityRule[];
+  /** Applies to everybody. */
+  readonly access?: AccessConfig;
   readonly plans: Readonly<Record<string, PlanConfig>>;
   readonly tenants: readonly TenantConfig[];
   readonly routes: readonly RouteConfig[];

@@ -1,7 +1,16 @@
 /** A checked config file → the normalised model: defaults, units, references. Pure; expects what `checks.ts` passed. */
 import { MICRO_TOKENS_PER_TOKEN } from "../policy/limits/types.ts";
-import type { Config, LimitConfig, OriginConfig, PlanConfig, RouteConfig, TenantConfig } from "./model.ts";
-import type { ConfigFile, LimitFile, OriginFile, RouteFile, TenantFile } from "./schema.ts";
+import { parseAccessEntry } from "./access-entry.ts";
+import type {
+  AccessConfig,
+  Config,
+  LimitConfig,
+  OriginConfig,
+  PlanConfig,
+  RouteConfig,
+  TenantConfig,
+} from "./model.ts";
+import type { AccessFile, ConfigFile, LimitFile, OriginFile, RouteFile, TenantFile } from "./schema.ts";
 import { bucketSpec, durationMs, parseRate } from "./units.ts";
 
 const PERIOD_SECONDS = { minute: 60, hour: 3_600, day: 86_400, month: 2_592_000 } as const;
@@ -40,6 +49,7 @@ export function normalise(
         limits: normaliseLimits(plan.limits, ""),
         priority: plan.priority ?? "normal",
         ...(plan.concurrency === undefined ? {} : { concurrency: plan.concurrency }),
+        ...normaliseAccess(plan.access),
       },
     ]),
   );
@@ -54,6 +64,7 @@ export function normalise(
             ...(rule.scheme === undefined ? {} : { scheme: rule.scheme }),
           },
     ),
+    ...normaliseAccess(file.access),
     plans,
     tenants: Object.entries(file.tenants ?? {}).map(([id, tenant]) => normaliseTenant(id, tenant, plans)),
     routes: file.routes.map((route) => normaliseRoute(route, pages)),
@@ -137,7 +148,26 @@ function normaliseTenant(id: string, tenant: TenantFile, plans: Readonly<Record<
     limits: [...plan.limits.filter((limit) => !ownNames.has(limit.name)), ...own],
     priority: tenant.priority ?? plan.priority,
     ...(concurrency === undefined ? {} : { concurrency }),
+    ...normaliseAccess(tenant.access),
   };
+}
+
+function normaliseAccess(access: AccessFile | undefined): { readonly access?: AccessConfig } {
+  if (access === undefined) return {};
+  const { deny, allow, exempt } = access;
+  return {
+    access: {
+      ...(deny === undefined ? {} : { deny: deny.map(canonicalEntry) }),
+      ...(allow === undefined ? {} : { allow: allow.map(canonicalEntry) }),
+      ...(exempt === undefined ? {} : { exempt: exempt.map(canonicalEntry) }),
+    },
+  };
+}
+
+function canonicalEntry(text: string): string {
+  const entry = parseAccessEntry(text);
+  if (entry.kind === "bad") throw new TypeError(`access entry ${text} was not checked`);
+  return entry.text;
 }
 
 function normaliseRoute(route: RouteFile, pages: ReadonlyMap<string, string>): RouteConfig {

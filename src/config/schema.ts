@@ -13,6 +13,8 @@ export const BOUNDS = {
   origins: 100,
   plans: 1_000,
   limitsPerScope: 20,
+  /** Addresses, networks and keys of one list. */
+  accessEntries: 1_000,
   /** Tokens. */
   burst: 10_000_000,
   cost: 1_000_000,
@@ -144,17 +146,28 @@ const identityRule = z.discriminatedUnion("type", [
   strict({ type: z.literal("anonymous"), plan: name.describe("Plan of callers without a credential.") }),
 ]);
 
+const accessList = z.array(
+  z.string().describe("An address, a network (CIDR), or key:<key id>; IPv4-mapped IPv6 is IPv4."),
+);
+const access = strict({
+  deny: accessList.describe("Callers that are refused with 403. Beats allow and exempt.").optional(),
+  allow: accessList.describe("When given, all other callers are refused with 403. Beats exempt.").optional(),
+  exempt: accessList.describe("Callers that limits do not charge. The concurrency cap holds for them, too.").optional(),
+});
+
 const priority = z.enum(["low", "normal", "high"]).describe("Who is shed first under overload: low. Default normal.");
 const plan = strict({
   limits: limits.optional(),
   concurrency: count(100_000).describe("Concurrent requests of one tenant, for each edge isolate.").optional(),
   priority: priority.optional(),
+  access: access.describe("Who of this plan's callers may call, beside the top-level lists.").optional(),
 });
 const tenant = strict({
   plan: name,
   limits: limits.describe("Replace the plan's limits of the same name.").optional(),
   concurrency: count(100_000).optional(),
   priority: priority.optional(),
+  access: access.describe("Each list replaces the plan's list of the same name.").optional(),
 });
 
 const cache = strict({
@@ -227,12 +240,14 @@ export const configSchema = strict({
     .array(identityRule)
     .max(16)
     .describe("Tried in order; the first whose credential is present names the tenant."),
+  access: access.describe("Who may call at all: applies to everybody.").optional(),
   plans: z.record(name, plan),
   tenants: z.record(tenantId, tenant).optional(),
   routes: z.array(route).min(1).max(BOUNDS.routes).describe("Tried in order; the first that matches is taken."),
 });
 
 export type ConfigFile = z.infer<typeof configSchema>;
+export type AccessFile = z.infer<typeof access>;
 export type LimitFile = z.infer<typeof limit>;
 export type OriginFile = z.infer<typeof origin>;
 export type RouteFile = z.infer<typeof route>;

@@ -2,6 +2,7 @@
  * Compiled tables: the shapes the hot path reads. Made once per config by `compile.ts`; read-only.
  */
 import type { Priority } from "../policy/limits/types.ts";
+import type { CompiledAccess } from "./access.ts";
 import type { Config, IdentityRule, LimitConfig, OriginConfig, RouteConfig } from "./model.ts";
 
 export interface CompiledTenant {
@@ -11,6 +12,8 @@ export interface CompiledTenant {
   readonly concurrency: number | undefined;
   /** The tenant's own limits, `off` ones left out. */
   readonly limits: readonly LimitConfig[];
+  /** Undefined: no list applies to its callers. */
+  readonly access: CompiledAccess | undefined;
 }
 
 export interface CompiledRoute {

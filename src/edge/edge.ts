@@ -3,6 +3,7 @@
  * request (an isolate has no randomness before that), and passed to every stage; there is no other module-level state.
  */
 import { LRUCache } from "lru-cache";
+import type { Address } from "../config/access-entry.ts";
 import { compileTables } from "../config/compile.ts";
 import type { Config, LimitConfig } from "../config/model.ts";
 import type { Tables } from "../config/tables.ts";
@@ -13,7 +14,7 @@ import { OriginViews } from "./origin-views.ts";
 import { Pages } from "./pages.ts";
 import { ResponseStore } from "./response-store.ts";
 
-/** Callers by address whose partition is remembered. */
+/** Callers by address whose partition, and whose address as numbers, is remembered. */
 const MAX_KNOWN_ADDRESSES = 10_000;
 
 export class Edge {
@@ -32,6 +33,8 @@ export class Edge {
   readonly pages = new Pages();
   /** Address -> hashed partition, see `identify`. */
   readonly addresses = new LRUCache<string, AddressPartition>({ max: MAX_KNOWN_ADDRESSES });
+  /** Address as the platform says it -> as numbers, see `access`. */
+  readonly parsedAddresses = new LRUCache<string, Address>({ max: MAX_KNOWN_ADDRESSES });
   /** Cache keys that are being refreshed behind an answer. */
   readonly refreshes = new Set<string>();
   /** Requests under way of each tenant with a concurrency cap. */

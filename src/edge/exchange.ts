@@ -11,7 +11,7 @@ import type { Env } from "../platform/bindings.ts";
 
 export type Served = "origin" | "cache" | "stale" | "snapshot" | "failover" | "deferred" | "fallback";
 
-/** Who calls: set by `identify`. */
+/** Who calls: set by `identify`, and by `access` whether it is exempt. */
 export interface Caller {
   readonly tenant: CompiledTenant;
   /** Name of the tenant's coordinator object. Anonymous callers share a fixed number of them. */
@@ -20,6 +20,8 @@ export interface Caller {
   readonly principal: string;
   /** Key id for API keys, undefined for anonymous callers. */
   readonly keyId: string | undefined;
+  /** access: on an exempt list, so limits do not charge it */
+  exempt: boolean;
 }
 
 /** How `admit` decided, for headers and counters. */

@@ -8,6 +8,7 @@ import { logError } from "../platform/log.ts";
 import type { Edge } from "./edge.ts";
 import type { Exchange, StageAnswer } from "./exchange.ts";
 import { lastResort } from "./last-resort.ts";
+import { access } from "./stages/access.ts";
 import { admit, admitMiss } from "./stages/admit.ts";
 import { breaker } from "./stages/breaker.ts";
 import { cacheLookup } from "./stages/cache.ts";
@@ -21,7 +22,18 @@ import { route } from "./stages/route.ts";
 
 type Stage = (edge: Edge, x: Exchange) => StageAnswer;
 
-const STAGES: readonly Stage[] = [ingress, route, identify, admit, cacheLookup, admitMiss, breaker, forward, degrade];
+const STAGES: readonly Stage[] = [
+  ingress,
+  route,
+  identify,
+  access,
+  admit,
+  cacheLookup,
+  admitMiss,
+  breaker,
+  forward,
+  degrade,
+];
 
 export async function handle(edge: Edge, request: Request, env: Env, context: ExecutionContext): Promise<Response> {
   const x = beginExchange(edge, request, env, context);

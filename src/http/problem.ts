@@ -9,6 +9,7 @@ export type Refusal =
   | "invalid-key"
   | "key-revoked"
   | "key-secret-missing"
+  | "denied"
   | "limited"
   | "concurrency"
   | "coordinator-unreachable"
@@ -38,6 +39,7 @@ export const REFUSALS: Readonly<Record<Refusal, Kind>> = {
     title: "API keys cannot be checked: a secret is missing",
     type: own("key-secret-missing"),
   },
+  denied: { status: 403, title: "This caller is not allowed here", type: own("denied") },
   limited: { status: 429, title: "The limit is used up", type: `${IANA}quota-exceeded` },
   concurrency: { status: 429, title: "Too many requests at once", type: `${IANA}quota-exceeded` },
   "coordinator-unreachable": {

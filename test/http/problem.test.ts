@@ -61,6 +61,7 @@ describe("a refusal", () => {
       "invalid-key": 401,
       "key-revoked": 401,
       "key-secret-missing": 503,
+      denied: 403,
       limited: 429,
       concurrency: 429,
       "coordinator-unreachable": 503,

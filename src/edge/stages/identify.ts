@@ -52,7 +52,7 @@ function acceptKey(x: Exchange, header: string, tenantId: string, keyId: string)
   const tenant = x.tables.tenant(tenantId);
   if (tenant === undefined) return refuseKey(x);
   x.headers.delete(header);
-  x.caller = { tenant, coordinatorName: tenantCoordinator(tenantId), principal: keyId, keyId };
+  x.caller = { tenant, coordinatorName: tenantCoordinator(tenantId), principal: keyId, keyId, exempt: false };
   return undefined;
 }
 
@@ -82,6 +82,7 @@ function identifyAnonymous(edge: Edge, x: Exchange, plan: string): Response | un
     coordinatorName: `anonymous:${plan}:${partition.coordinatorSuffix}`,
     principal: partition.principal,
     keyId: undefined,
+    exempt: false,
   };
   return undefined;
 }

@@ -19,7 +19,8 @@ export function respond(edge: Edge, x: Exchange, answer: Response): Response {
     headers.append("proxy-status", proxyStatus(x.proxyError, x.route.origin.id, x.failure?.response?.status));
   }
   let resetSeconds = 0;
-  if (x.route !== undefined && x.caller !== undefined && (x.admission !== undefined || x.refusal === "limited")) {
+  const limited = x.caller?.exempt === false && (x.admission !== undefined || x.refusal === "limited");
+  if (limited && x.route !== undefined && x.caller !== undefined) {
     resetSeconds = setRateLimit(edge, x, headers, x.route, x.caller);
   }
   if (x.retryAfterMs !== undefined) {

@@ -1,0 +1,203 @@
+/** Access lists through the whole pipeline: who is refused, what it costs, and what an exempt caller is spared. */
+import { env } from "cloudflare:workers";
+import { createExecutionContext, reset, waitOnExecutionContext } from "cloudflare:test";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { loadConfig } from "../../src/config/load.ts";
+import { Edge } from "../../src/edge/edge.ts";
+import { handle } from "../../src/edge/pipeline.ts";
+import { mintApiKey } from "../../src/platform/api-key.ts";
+import type { CoordinatorKind, Env } from "../../src/platform/bindings.ts";
+import type { MetricsBatch } from "../../src/protocol/metrics.ts";
+
+const KEY = "0123456789abcdef";
+const SECRET = env.WEIR_KEY_SECRET ?? "";
+
+let originCalls = 0;
+beforeEach(() => {
+  originCalls = 0;
+  vi.stubGlobal("fetch", async () => {
+    originCalls++;
+    return new Response("hello", { headers: { "cache-control": "no-store" } });
+  });
+});
+afterEach(async () => {
+  vi.unstubAllGlobals();
+  await reset();
+});
+
+type Remote = Readonly<Record<string, ((argument: unknown) => Promise<unknown>) | undefined>>;
+
+class Gateway {
+  readonly edge: Edge;
+  /** Calls to coordinators, but for the flush of counters behind the answers. */
+  readonly calls: CoordinatorKind[] = [];
+  readonly #counters: Record<string, number> = {};
+  readonly #context = createExecutionContext();
+  readonly #env: Env;
+
+  private constructor(edge: Edge) {
+    this.edge = edge;
+    const call = async (kind: CoordinatorKind, name: string, method: string, argument: unknown): Promise<unknown> => {
+      if (kind === "METRICS") return this.#count(argument as MetricsBatch);
+      this.calls.push(kind);
+      const stub = env[kind].getByName(name) as unknown as Remote;
+      return stub[method]?.(argument);
+    };
+    this.#env = { ...env, WAN: { call } };
+  }
+
+  static async with(access: unknown, tenant: Record<string, unknown> = {}): Promise<Gateway> {
+    const file = {
+      version: 1,
+      origins: { app: { url: "https://app.example" } },
+      identity: [
+        { type: "apiKey", header: "x-api-key" },
+        { type: "anonymous", plan: "open" },
+      ],
+      plans: { open: { limits: { requests: { rate: "1/h", burst: 2 } } } },
+      tenants: { acme: { plan: "open", ...tenant } },
+      routes: [
+        {
+          id: "miss",
+          match: { path: "/miss/*" },
+          origin: "app",
+          cache: { ttl: "1m" },
+          charge: "miss",
+          limits: { own: { rate: "1/h", burst: 1 } },
+        },
+        { id: "all", match: { path: "/*" }, origin: "app" },
+      ],
+      access,
+    };
+    const loaded = await loadConfig(JSON.stringify(file), { configVersion: 1, readPage: async () => undefined });
+    if (!loaded.ok) throw new Error(JSON.stringify(loaded.problems));
+    return new Gateway(new Edge(loaded.config, "test"));
+  }
+
+  send(headers: Record<string, string>, path = "/"): Promise<Response> {
+    const request = new Request(`https://gateway.example${path}`, { headers });
+    return handle(this.edge, request, this.#env, this.#context);
+  }
+
+  async statuses(count: number, headers: Record<string, string>, path = "/"): Promise<number[]> {
+    const statuses: number[] = [];
+    for (let index = 0; index < count; index++) statuses.push((await this.send(headers, path)).status);
+    return statuses;
+  }
+
+  #count({ seq, counters }: MetricsBatch): { readonly seq: number } {
+    for (const [series, by] of Object.entries(counters)) this.#counters[series] = (this.#counters[series] ?? 0) + by;
+    return { seq };
+  }
+
+  /** What has been counted, once it is flushed. */
+  async totals(): Promise<Record<string, number>> {
+    await waitOnExecutionContext(this.#context);
+    return this.#counters;
+  }
+}
+
+const from = (address: string): Record<string, string> => ({ "cf-connecting-ip": address });
+async function withKey(address: string, keyId = KEY): Promise<Record<string, string>> {
+  return { ...from(address), "x-api-key": await mintApiKey(SECRET, { tenantId: "acme", keyId }) };
+}
+
+describe("a refused caller", () => {
+  it("gets 403 as problem+json, reaches neither a coordinator nor an origin, and is counted by list", async () => {
+    const gateway = await Gateway.with({ deny: ["203.0.113.0/24"], allow: ["0.0.0.0/0"] });
+    const refused = await gateway.send(from("203.0.113.9"));
+    expect(refused.status).toBe(403);
+    expect(refused.headers.get("content-type")).toBe("application/problem+json");
+    expect(refused.headers.get("ratelimit")).toBeNull();
+    expect(await refused.json()).toMatchObject({
+      type: "urn:weir:problem:denied",
+      title: "This caller is not allowed here",
+    });
+    expect(await gateway.statuses(2, await withKey("203.0.113.9"))).toEqual([403, 403]);
+    expect((await gateway.send(from("2001:db8::1"))).status).toBe(403);
+    expect((await gateway.send({})).status).toBe(403);
+    expect(originCalls).toBe(0);
+    expect(await gateway.totals()).toMatchObject({
+      'weir_access_refused_total{list="deny"}': 3,
+      'weir_access_refused_total{list="allow"}': 2,
+      'weir_requests_total{route="all",outcome="refused"}': 5,
+    });
+    expect(gateway.calls).toEqual([]);
+  });
+
+  it("is refused whatever its own headers say, and nobody else is", async () => {
+    const gateway = await Gateway.with({ deny: ["203.0.113.9"] });
+    const claims = {
+      "x-forwarded-for": "192.0.2.1",
+      forwarded: "for=192.0.2.1",
+      "x-real-ip": "192.0.2.1",
+      "true-client-ip": "192.0.2.1",
+    };
+    expect((await gateway.send({ ...claims, ...from("203.0.113.9") })).status).toBe(403);
+    const accused = { "x-forwarded-for": "203.0.113.9", forwarded: "for=203.0.113.9" };
+    expect(gateway.calls).toEqual([]);
+    expect((await gateway.send({ ...accused, ...from("192.0.2.1") })).status).toBe(200);
+    expect(gateway.calls).toContain("TENANT");
+  });
+
+  it.each(["::ffff:203.0.113.9", "::ffff:cb00:7109", "203.0.113.9"])("is the same caller as %s", async (address) => {
+    const gateway = await Gateway.with({ deny: ["203.0.113.0/24"] });
+    expect((await gateway.send(from(address))).status).toBe(403);
+  });
+
+  it("is refused by its key on any address, while another key of the tenant passes", async () => {
+    const gateway = await Gateway.with(undefined, { access: { deny: [`key:${KEY}`] } });
+    expect((await gateway.send(await withKey("192.0.2.1"))).status).toBe(403);
+    expect((await gateway.send(await withKey("192.0.2.1", "fedcba9876543210"))).status).toBe(200);
+  });
+});
+
+describe("an exempt caller", () => {
+  it("is not charged, gets no RateLimit headers, and is counted as admitted", async () => {
+    const gateway = await Gateway.with({ exempt: [`key:${KEY}`] });
+    const exempt = await withKey("192.0.2.1");
+    expect(await gateway.statuses(10, exempt)).toEqual(Array.from({ length: 10 }, () => 200));
+    expect(await gateway.statuses(5, exempt, "/miss/x")).toEqual(Array.from({ length: 5 }, () => 200));
+    const answer = await gateway.send(exempt);
+    expect([answer.headers.get("ratelimit"), answer.headers.get("ratelimit-policy")]).toEqual([null, null]);
+    const others = await withKey("192.0.2.1", "fedcba9876543210");
+    expect(await gateway.statuses(3, others)).toEqual([200, 200, 429]);
+    expect((await gateway.send(others)).headers.get("ratelimit")).toContain("requests");
+    expect(await gateway.totals()).toMatchObject({
+      'weir_limit_decisions_total{tenant="acme",decision="admitted"}': 18,
+    });
+  });
+
+  it("by its address reaches no coordinator of limits at all", async () => {
+    const gateway = await Gateway.with({ exempt: ["192.0.2.0/24"] });
+    expect(await gateway.statuses(10, from("192.0.2.1"))).toEqual(Array.from({ length: 10 }, () => 200));
+    expect(gateway.calls).not.toContain("TENANT");
+    expect(await gateway.statuses(3, from("198.51.100.1"))).toEqual([200, 200, 429]);
+  });
+
+  it.each(["/", "/miss/x"])("is refused on %s when its key is revoked", async (path) => {
+    const gateway = await Gateway.with({ exempt: [`key:${KEY}`, "192.0.2.1"] });
+    const tenant = env.TENANT.getByName("tenant:acme");
+    await tenant.createKey({ v: 1, keyId: KEY, label: "" });
+    await tenant.revokeKey({ v: 1, keyId: KEY });
+    const answer = await gateway.send(await withKey("192.0.2.1"), path);
+    expect(answer.status).toBe(401);
+    expect(answer.headers.get("ratelimit")).toBeNull();
+    expect(originCalls).toBe(0);
+  });
+
+  it("is held to the concurrency cap", async () => {
+    const gateway = await Gateway.with({ exempt: ["192.0.2.1"] }, { concurrency: 1 });
+    const exempt = await withKey("192.0.2.1");
+    expect((await gateway.send(exempt)).status).toBe(200);
+    let release = (): void => undefined;
+    const held = new Promise<void>((resolve) => (release = resolve));
+    vi.stubGlobal("fetch", async () => held.then(() => new Response("late")));
+    const slow = gateway.send(exempt);
+    await vi.waitFor(() => expect(gateway.edge.tenantSlots.get("tenant:acme")).toBe(1));
+    expect((await gateway.send(exempt)).status).toBe(429);
+    release();
+    expect((await slow).status).toBe(200);
+    await gateway.totals();
+  });
+});
