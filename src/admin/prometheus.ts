@@ -6,6 +6,7 @@ const HELP: Readonly<Record<string, readonly [type: "counter" | "histogram", hel
   weir_limit_decisions_total: ["counter", "Requests admitted and throttled by tenant."],
   weir_access_refused_total: ["counter", "Requests refused by an access list, by the list."],
   weir_limit_failed_total: ["counter", "Requests decided by a limit's fail mode, its coordinator being out of reach."],
+  weir_late_cost_invalid_total: ["counter", "Answers whose late cost header was no number of tokens."],
   weir_limit_shadow_refused_total: ["counter", "Requests a shadow limit would have refused."],
   weir_origin_failures_total: ["counter", "Requests an origin did not answer, by reason."],
   weir_internal_errors_total: ["counter", "Requests that ended in an error of Weir's own."],

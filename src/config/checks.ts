@@ -1,6 +1,7 @@
 /** What depends on more than one place of the config file. Every problem is returned; none stops the search. */
 import ipaddr from "ipaddr.js";
 import mustache from "mustache";
+import { CONCURRENCY } from "./compile.ts";
 import { canonicalUrl } from "../http/canonical-url.ts";
 import { parseAccessEntry } from "./access-entry.ts";
 import { type AccessFile, BOUNDS, type ConfigFile, type LimitFile } from "./schema.ts";
@@ -25,7 +26,12 @@ export function checkConfig(file: ConfigFile, pages: ReadonlyMap<string, string 
   checkReferences(file, found);
   checkFailoverCycles(file, found);
   for (const [id, origin] of Object.entries(file.origins)) checkOriginUrl(["origins", id, "url"], origin.url, found);
-  for (const { path, limit } of allLimits(file)) checkLimit(path, limit, found);
+  for (const { path, limit } of allLimits(file)) {
+    checkLimit(path, limit, found);
+    if (path.at(-1) === CONCURRENCY && path[0] !== "routes") {
+      found(path, 'is reserved for the cap on concurrent requests; give it another name, or use the key "concurrency"');
+    }
+  }
   checkAccess(["access"], file.access, found);
   for (const [id, plan] of Object.entries(file.plans)) checkAccess(["plans", id, "access"], plan.access, found);
   for (const [id, tenant] of Object.entries(file.tenants ?? {})) {

@@ -2,9 +2,12 @@
  * The normalised config → tables for the hot path. Routes are indexed by their first literal segment, so that a request
  * looks only at routes that can match; among those the first in the file's order wins. No regular expressions.
  */
+import { SLOT_MICRO } from "../policy/limits/types.ts";
 import { accessCompiler, type CompiledAccess } from "./access.ts";
 import type { LimitConfig, Config, OriginConfig, PlanConfig, RouteConfig } from "./model.ts";
 import type { CompiledOrigin, CompiledRoute, CompiledTenant, Tables } from "./tables.ts";
+
+const CONCURRENCY_DEADLINE_MS = 150;
 
 export function compileTables(config: Config): Tables {
   const origins = new Map(config.origins.map((origin) => [origin.id, compileOrigin(origin)]));
@@ -27,6 +30,7 @@ export function compileTables(config: Config): Tables {
     config,
     configVersion: config.configVersion,
     identity: config.identity,
+    rateLimitFields: config.rateLimitFields,
     tenant: (id) => tenants.get(id),
     anonymous: (plan) => anonymous.get(plan),
     matchRoute: (method, host, path) => {
@@ -70,6 +74,7 @@ function compileRoute(config: RouteConfig, origins: ReadonlyMap<string, Compiled
       origin,
       failover,
       costMicro: config.costMicro,
+      lateCost: config.lateCost,
       limits: active(config.limits),
       deadlineMs: config.deadlineMs ?? origin.config.deadlineMs,
     },
@@ -92,15 +97,37 @@ function compileTenant(
   plan: PlanConfig,
   access: CompiledAccess | undefined,
 ): CompiledTenant {
-  const limits = active(plan.limits);
+  const limits = [...active(plan.limits), ...concurrencyLimit(plan.concurrency)].map((limit): LimitConfig =>
+    anonymous ? { ...limit, partition: "principal" } : limit,
+  );
   return {
     id,
     anonymous,
     priority: plan.priority,
-    concurrency: plan.concurrency,
     access,
-    limits: anonymous ? limits.map((limit) => ({ ...limit, partition: "principal" as const })) : limits,
+    limits,
+    slotLimits: limits.filter(({ spec }) => spec.kind === "slots"),
   };
+}
+
+/** The name of the limit that a tenant's `concurrency` is; no other limit may have it. */
+export const CONCURRENCY = "concurrency";
+
+export function concurrencyLimit(slots: number | undefined): LimitConfig[] {
+  if (slots === undefined) return [];
+  return [
+    {
+      name: CONCURRENCY,
+      id: CONCURRENCY,
+      spec: { kind: "slots", slotsMicro: slots * SLOT_MICRO },
+      partition: "tenant",
+      mode: "enforce",
+      failMode: "local",
+      deadlineMs: CONCURRENCY_DEADLINE_MS,
+      quotaTokens: slots,
+      windowSeconds: 1,
+    },
+  ];
 }
 
 const active = (limits: readonly LimitConfig[]): readonly LimitConfig[] =>

@@ -33,7 +33,7 @@ export interface AccessConfig {
 
 export interface PlanConfig {
   readonly limits: readonly LimitConfig[];
-  /** Concurrent requests of one tenant; undefined: no cap. */
+  /** Concurrent requests of one tenant, in the whole world; undefined: no cap. */
   readonly concurrency?: number;
   readonly priority: Priority;
   readonly access?: AccessConfig;
@@ -97,6 +97,17 @@ export interface DegradedConfig {
   readonly pages: Readonly<Record<string, string>>;
 }
 
+/** A cost that only the origin knows: a response header says it. */
+export interface LateCostConfig {
+  /** Lower-case. */
+  readonly header: string;
+  /** Whatever the header says, one request costs no more. */
+  readonly mostMicro: number;
+}
+
+/** ietf: `RateLimit-Policy` and `RateLimit`. legacy: `X-RateLimit-Limit`, `-Remaining`, `-Reset` (seconds from now). */
+export type RateLimitFields = "ietf" | "legacy" | "both" | "none";
+
 export interface RouteConfig {
   readonly id: string;
   /** Upper-case; undefined: every method. */
@@ -108,6 +119,7 @@ export interface RouteConfig {
   readonly origin: string;
   readonly deadlineMs?: number;
   readonly costMicro: number;
+  readonly lateCost?: LateCostConfig;
   readonly limits: readonly LimitConfig[];
   readonly cache?: CacheConfig;
   readonly charge: "always" | "miss";
@@ -121,6 +133,7 @@ export interface Config {
   readonly hash: string;
   readonly origins: readonly OriginConfig[];
   readonly identity: readonly IdentityRule[];
+  readonly rateLimitFields: RateLimitFields;
   /** Applies to everybody. */
   readonly access?: AccessConfig;
   readonly plans: Readonly<Record<string, PlanConfig>>;

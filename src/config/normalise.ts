@@ -64,6 +64,7 @@ export function normalise(
             ...(rule.scheme === undefined ? {} : { scheme: rule.scheme }),
           },
     ),
+    rateLimitFields: file.rateLimitFields ?? "ietf",
     ...normaliseAccess(file.access),
     plans,
     tenants: Object.entries(file.tenants ?? {}).map(([id, tenant]) => normaliseTenant(id, tenant, plans)),
@@ -180,6 +181,14 @@ function normaliseRoute(route: RouteFile, pages: ReadonlyMap<string, string>): R
     origin: route.origin,
     ...(route.deadline === undefined ? {} : { deadlineMs: durationMs(route.deadline) }),
     costMicro: Math.round((route.cost ?? 1) * MICRO_TOKENS_PER_TOKEN),
+    ...(route.lateCost === undefined
+      ? {}
+      : {
+          lateCost: {
+            header: route.lateCost.header.toLowerCase(),
+            mostMicro: route.lateCost.max * MICRO_TOKENS_PER_TOKEN,
+          },
+        }),
     limits: normaliseLimits(route.limits, `route:${route.id}:`),
     ...(cache === undefined ? {} : { cache: normaliseCache(cache) }),
     charge: route.charge ?? "always",

@@ -158,7 +158,7 @@ const access = strict({
 const priority = z.enum(["low", "normal", "high"]).describe("Who is shed first under overload: low. Default normal.");
 const plan = strict({
   limits: limits.optional(),
-  concurrency: count(100_000).describe("Concurrent requests of one tenant, for each edge isolate.").optional(),
+  concurrency: count(100_000).describe("Concurrent requests of one tenant, in the whole world.").optional(),
   priority: priority.optional(),
   access: access.describe("Who of this plan's callers may call, beside the top-level lists.").optional(),
 });
@@ -216,6 +216,12 @@ const route = strict({
     .multipleOf(0.001)
     .describe("Tokens one request takes. Default 1.")
     .optional(),
+  lateCost: strict({
+    header: headerName.describe("Response header of the origin; not passed on."),
+    max: count(BOUNDS.cost).describe("Whatever the header says, one request costs no more tokens than this."),
+  })
+    .describe("Where only the origin knows the cost: what it says beyond `cost` is charged after the response.")
+    .optional(),
   limits: limits.describe("Partitions of their own, for each tenant on this route.").optional(),
   cache: cache.optional(),
   charge: z.enum(["always", "miss"]).describe("Whether a cache hit costs tokens. Default always.").optional(),
@@ -241,6 +247,10 @@ export const configSchema = strict({
     .max(16)
     .describe("Tried in order; the first whose credential is present names the tenant."),
   access: access.describe("Who may call at all: applies to everybody.").optional(),
+  rateLimitFields: z
+    .enum(["ietf", "legacy", "both", "none"])
+    .describe("RateLimit-Policy and RateLimit (ietf), X-RateLimit-* (legacy), both or none of them. Default ietf.")
+    .optional(),
   plans: z.record(name, plan),
   tenants: z.record(tenantId, tenant).optional(),
   routes: z.array(route).min(1).max(BOUNDS.routes).describe("Tried in order; the first that matches is taken."),

@@ -3,15 +3,24 @@
  */
 import type { Priority } from "../policy/limits/types.ts";
 import type { CompiledAccess } from "./access.ts";
-import type { Config, IdentityRule, LimitConfig, OriginConfig, RouteConfig } from "./model.ts";
+import type {
+  Config,
+  IdentityRule,
+  LateCostConfig,
+  LimitConfig,
+  OriginConfig,
+  RateLimitFields,
+  RouteConfig,
+} from "./model.ts";
 
 export interface CompiledTenant {
   readonly id: string;
   readonly anonymous: boolean;
   readonly priority: Priority;
-  readonly concurrency: number | undefined;
-  /** The tenant's own limits, `off` ones left out. */
+  /** The tenant's own limits, its concurrency as a limit of slots among them; `off` ones left out. */
   readonly limits: readonly LimitConfig[];
+  /** Of these, the ones that hold for exempt callers too: slots. */
+  readonly slotLimits: readonly LimitConfig[];
   /** Undefined: no list applies to its callers. */
   readonly access: CompiledAccess | undefined;
 }
@@ -22,6 +31,7 @@ export interface CompiledRoute {
   readonly origin: CompiledOrigin;
   readonly failover: CompiledOrigin | undefined;
   readonly costMicro: number;
+  readonly lateCost: LateCostConfig | undefined;
   /** The route's own limits, `off` ones left out. */
   readonly limits: readonly LimitConfig[];
   readonly deadlineMs: number;
@@ -40,6 +50,7 @@ export interface Tables {
   readonly config: Config;
   readonly configVersion: number;
   readonly identity: readonly IdentityRule[];
+  readonly rateLimitFields: RateLimitFields;
   tenant(id: string): CompiledTenant | undefined;
   /** The tenant that anonymous callers of this plan are. */
   anonymous(plan: string): CompiledTenant | undefined;

@@ -7,6 +7,8 @@ import type { CompiledOrigin } from "../config/tables.ts";
 import type { Env } from "../platform/bindings.ts";
 import { failureKindOf } from "../platform/origin-fetch.ts";
 import type { FailureKind, Verdict } from "../policy/breaker/types.ts";
+import type { Priority } from "../policy/limits/types.ts";
+import { usableSlots } from "../policy/forwarding/shedding.ts";
 import { mayRepeat, noteRequest, retryWait } from "../policy/forwarding/retry.ts";
 import { verdictOfFailure, verdictOfStatus } from "../policy/forwarding/verdict.ts";
 import { readResponseBody } from "./body.ts";
@@ -26,6 +28,8 @@ export interface OriginRequest {
   readonly headers: Headers;
   readonly body: ArrayBuffer | ReadableStream | null;
   readonly deadlineMs: number;
+  /** Who is shed first when the origin's slots run out. */
+  readonly priority: Priority;
   readonly passage: Exclude<BreakerPassage, { kind: "refused" }>;
   readonly pop: string;
   /** Another layer retries, so this call does not. */
@@ -53,7 +57,7 @@ export interface OriginFailed {
 export async function callOrigin(views: OriginViews, request: OriginRequest): Promise<OriginAnswer | OriginFailed> {
   const sight = views.sight(request.origin.id);
   const { concurrency } = request.origin.config;
-  if (concurrency !== undefined && sight.inFlight >= concurrency) {
+  if (concurrency !== undefined && sight.inFlight >= usableSlots(concurrency, request.priority)) {
     if (request.passage.kind === "probe") views.concludeProbe(request, request.passage, false);
     return { kind: "failed", reason: "bulkhead", attempts: 0 };
   }

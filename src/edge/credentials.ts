@@ -3,13 +3,14 @@
  * is found in a bounded table. Forged keys are never remembered and never reach a coordinator.
  */
 import { LRUCache } from "lru-cache";
-import { importKeySecret, type KeySecret, verifyApiKey } from "../platform/api-key.ts";
+import { importKeySecret, type KeySecret, partitionKeyOf, verifyApiKey } from "../platform/api-key.ts";
 
 const MAX_VERIFIED_KEYS = 10_000;
 
 export interface VerifiedKey {
   readonly tenantId: string;
   readonly keyId: string;
+  readonly partitionKey: string;
 }
 
 export class Credentials {
@@ -23,12 +24,25 @@ export class Credentials {
 
   /** Undefined: not a key of ours. Throws nothing for any `presented`. */
   async verify(secret: string, presented: string): Promise<VerifiedKey | undefined> {
+    const imported = await this.#import(secret);
+    const claims = await verifyApiKey(imported, presented);
+    if (claims === undefined) return undefined;
+    const partitionKey = await partitionKeyOf(imported, `${claims.tenantId}|${claims.keyId}`);
+    const key: VerifiedKey = { ...claims, partitionKey };
+    this.#verified.set(presented, key);
+    return key;
+  }
+
+  /** What names a partition in the `RateLimit` field. */
+  async partitionKey(secret: string, partition: string): Promise<string> {
+    return partitionKeyOf(await this.#import(secret), partition);
+  }
+
+  async #import(secret: string): Promise<KeySecret> {
     if (this.#secret?.text !== secret) {
       this.#verified.clear();
       this.#secret = { text: secret, key: importKeySecret(secret) };
     }
-    const key = await verifyApiKey(await this.#secret.key, presented);
-    if (key !== undefined) this.#verified.set(presented, key);
-    return key;
+    return this.#secret.key;
   }
 }

@@ -37,8 +37,6 @@ export class Edge {
   readonly parsedAddresses = new LRUCache<string, Address>({ max: MAX_KNOWN_ADDRESSES });
   /** Cache keys that are being refreshed behind an answer. */
   readonly refreshes = new Set<string>();
-  /** Requests under way of each tenant with a concurrency cap. */
-  readonly tenantSlots = new Map<string, number>();
 
   readonly #traceId: string;
   readonly #idPrefix: string;
@@ -100,4 +98,5 @@ export class Edge {
 export interface AddressPartition {
   readonly principal: string;
   readonly coordinatorSuffix: string;
+  readonly partitionKey: string | undefined;
 }

@@ -4,6 +4,8 @@ import type { LimitConfig } from "../config/model.ts";
 import type { CanonicalUrl } from "../http/canonical-url.ts";
 import type { Directives } from "../policy/cache/cache-control.ts";
 import type { CachePolicy } from "../policy/cache/freshness.ts";
+import type { FailMode } from "../policy/limits/types.ts";
+import type { Charged } from "./lessees/charged.ts";
 import type { StoredResponse } from "./response-store.ts";
 import type { Refusal } from "../http/problem.ts";
 import type { ProxyError } from "../http/structured.ts";
@@ -20,6 +22,8 @@ export interface Caller {
   readonly principal: string;
   /** Key id for API keys, undefined for anonymous callers. */
   readonly keyId: string | undefined;
+  /** Says which partition of a per-principal limit this is, and nothing else: a truncated HMAC, base64. */
+  readonly partitionKey: string | undefined;
   /** access: on an exempt list, so limits do not charge it */
   exempt: boolean;
 }
@@ -28,6 +32,7 @@ export interface Caller {
 export interface AdmissionRecord {
   readonly decidedBy: "lease" | "coordinator" | "fail-local" | "fail-open";
   readonly decidedAtMs: number;
+  readonly charged: Charged;
 }
 
 export interface Exchange {
@@ -69,8 +74,14 @@ export interface Exchange {
   refusal: Refusal | undefined;
   retryAfterMs: number | undefined;
   violated: readonly LimitConfig[];
-  /** Counted in the tenant's concurrency until the answer is complete. */
-  holdsSlot: boolean;
+  /** A limit decided without its coordinator. */
+  failMode: FailMode | undefined;
+  /** To be called when the answer is complete, also when nobody waits for it any more. */
+  onEnd: (() => void) | undefined;
+  /** What the origin said that this request cost. */
+  lateCost: string | undefined;
+  /** The answer's body is still coming from the origin. */
+  streams: boolean;
   /** The request came with `Weir-Attempt`: another layer retries, so this one does not. */
   inboundAttempt: boolean;
 }

@@ -6,11 +6,13 @@
 import { LRUCache } from "lru-cache";
 import type { LimitConfig } from "../config/model.ts";
 import type { Env } from "../platform/bindings.ts";
-import { type LocalShare, newLocalShare, spendLocally } from "../policy/limits/fail-local.ts";
+import { canSpendLocally, type LocalShare, newLocalShare, spendLocally } from "../policy/limits/fail-local.ts";
 import { chargeShadow, newOwed, type Waiter } from "../policy/limits/call-queue.ts";
-import { type Holding, noteDemand, spend, stock } from "../policy/limits/lessee.ts";
-import { MICRO_TOKENS_PER_TOKEN } from "../policy/limits/types.ts";
+import { costOf, type Holding, noteDemand, occupySlots, spend, stock } from "../policy/limits/lessee.ts";
+import { capacityMicro, refillPerSecond } from "../policy/limits/partition.ts";
+import { type LimitSpec, MICRO_TOKENS_PER_TOKEN } from "../policy/limits/types.ts";
 import { type ChargeSet, NOTHING_CHARGED } from "./lessees/charge-set.ts";
+import { Charged } from "./lessees/charged.ts";
 import { type CallSite, type LesseeStats, TenantLessee } from "./lessees/tenant-lessee.ts";
 
 /** Tenant objects this isolate leases from; the longest unused is forgotten (what it holds is written off). */
@@ -41,6 +43,7 @@ export type Admission =
       readonly admitted: true;
       readonly decidedBy: "lease" | "coordinator" | "fail-local" | "fail-open";
       readonly decidedAtMs: number;
+      readonly charged: Charged;
     }
   | {
       readonly admitted: false;
@@ -52,8 +55,13 @@ export type Admission =
 /** For the RateLimit fields. */
 export interface LimitReading {
   readonly limit: LimitConfig;
+  /** Of the spec in force: an override may differ from the limit. */
+  readonly quotaTokens: number;
+  readonly windowSeconds: number;
   readonly remainingTokens: number;
-  readonly resetSeconds: number;
+  /** Undefined for slots: nobody knows when one is free. */
+  readonly resetSeconds: number | undefined;
+  readonly overridden: boolean;
 }
 
 export interface LesseesOptions {
@@ -78,7 +86,7 @@ export class Lessees {
 
   admit(x: AdmitRequest): Admission | Promise<Admission> {
     const lessee = this.#lessee(x.coordinatorName);
-    const charge = x.chargeNothing === true ? NOTHING_CHARGED : chargeOf(lessee, x);
+    const charge = chargeOf(lessee, x);
     noteDemand(charge.all, x.costMicro, x.nowMs);
     if (x.keyId !== undefined && x.nowMs - lessee.recordAtMs > RECORD_FRESH_MS) {
       const usable = lessee.knowsRecord && x.nowMs - lessee.recordAtMs <= RECORD_USABLE_MS;
@@ -92,7 +100,12 @@ export class Lessees {
           lessee.ask(x, x.nowMs);
         }
         lessee.prefetch(charge, x, x.nowMs);
-        return { admitted: true, decidedBy: "lease", decidedAtMs: x.nowMs };
+        return {
+          admitted: true,
+          decidedBy: "lease",
+          decidedAtMs: x.nowMs,
+          charged: new Charged(lessee, charge, x.costMicro, x.nowMs),
+        };
       case "refused":
         return limited(charge, x.costMicro, x.nowMs);
       case "ask":
@@ -106,12 +119,18 @@ export class Lessees {
     return charge.enforced.map((holding, index): LimitReading => {
       const limit = charge.enforcedLimits[index];
       if (limit === undefined) throw new TypeError("charge set out of step");
-      const refused = x.nowMs < holding.askAgainAtMs && stock(holding, x.nowMs) < x.costMicro;
-      const known = holding.stockMicro + holding.freeMicro;
+      const { quotaTokens, windowSeconds } =
+        holding.override === undefined ? limit : { ...limit, ...quotaOf(holding.override) };
+      const refused = x.nowMs < holding.askAgainAtMs && stock(holding, x.nowMs) < costOf(holding, x.costMicro);
+      const known = stock(holding, x.nowMs) + holding.freeMicro;
+      const resetAtMs = refused ? holding.retryAtMs : holding.resetAtMs;
       return {
         limit,
-        remainingTokens: refused ? 0 : Math.min(limit.quotaTokens, Math.floor(known / MICRO_TOKENS_PER_TOKEN)),
-        resetSeconds: Math.max(0, Math.ceil(((refused ? holding.retryAtMs : holding.resetAtMs) - x.nowMs) / 1_000)),
+        quotaTokens,
+        windowSeconds,
+        overridden: holding.override !== undefined,
+        remainingTokens: refused ? 0 : Math.min(quotaTokens, Math.floor(known / MICRO_TOKENS_PER_TOKEN)),
+        resetSeconds: holding.spec.kind === "slots" ? undefined : Math.max(0, Math.ceil((resetAtMs - x.nowMs) / 1_000)),
       };
     });
   }
@@ -174,40 +193,57 @@ export class Lessees {
   ): Admission {
     if (x.keyId !== undefined && lessee.isRevoked(x.keyId)) return revoked();
     if (verdict === undefined) return this.#failOver(lessee, charge, x);
-    return verdict.admitted ? verdict : limited(charge, x.costMicro, this.#options.now());
+    const nowMs = this.#options.now();
+    if (!verdict.admitted) return limited(charge, x.costMicro, nowMs);
+    return { ...verdict, charged: new Charged(lessee, charge, x.costMicro, nowMs) };
   }
 
   /** A closed limit refuses also where nothing would be charged: the key cannot be checked either. */
   #failOver(lessee: TenantLessee, charge: ChargeSet, x: AdmitRequest): Admission {
     this.stats.failedOver++;
     const nowMs = this.#options.now();
-    const closed = chargeOf(lessee, x).enforcedLimits.filter((limit) => limit.failMode === "closed");
+    const all = lessee.chargeSet(x.tenantLimits, x.routeLimits, x.principal);
+    const closed = all.enforcedLimits.filter((limit) => limit.failMode === "closed");
     if (closed.length > 0) return unreachable(closed);
-    let decidedBy: "fail-open" | "fail-local" = "fail-open";
-    for (const [index, holding] of charge.enforced.entries()) {
-      const limit = charge.enforcedLimits[index];
-      if (limit?.failMode !== "local") continue;
-      decidedBy = "fail-local";
-      if (!this.#spendLocally(holding, x.costMicro, nowMs)) {
-        return { admitted: false, reason: "limited", retryAfterMs: UNREACHABLE_RETRY_AFTER_MS, violated: [limit] };
-      }
+    const local = charge.enforced.filter((_, index) => charge.enforcedLimits[index]?.failMode === "local");
+    const short = local.find(
+      (holding) => !canSpendLocally(this.#localShare(holding, nowMs), holding, costOf(holding, x.costMicro), nowMs),
+    );
+    if (short !== undefined) {
+      const limit = charge.enforcedLimits[charge.enforced.indexOf(short)];
+      const violated = limit === undefined ? [] : [limit];
+      return { admitted: false, reason: "limited", retryAfterMs: UNREACHABLE_RETRY_AFTER_MS, violated };
     }
-    return { admitted: true, decidedBy, decidedAtMs: nowMs };
+    for (const holding of local) spendLocally(this.#localShare(holding, nowMs), holding, x.costMicro);
+    occupySlots(charge.enforced, false);
+    return {
+      admitted: true,
+      decidedBy: local.length > 0 ? "fail-local" : "fail-open",
+      decidedAtMs: nowMs,
+      charged: new Charged(lessee, charge, x.costMicro, nowMs),
+    };
   }
 
-  #spendLocally(holding: Holding, costMicro: number, nowMs: number): boolean {
-    const { spec, freeMicro, activeLessees } = holding;
+  #localShare(holding: Holding, nowMs: number): LocalShare {
     let local = this.#localShares.get(holding);
     if (local === undefined) {
-      local = newLocalShare(spec, freeMicro, activeLessees, nowMs);
+      local = newLocalShare(holding, nowMs);
       this.#localShares.set(holding, local);
     }
-    return spendLocally(local, spec, freeMicro, activeLessees, costMicro, nowMs);
+    return local;
   }
 }
 
 function chargeOf(lessee: TenantLessee, x: AdmitRequest): ChargeSet {
-  return lessee.chargeSet(x.tenantLimits, x.routeLimits, x.principal);
+  return x.chargeNothing === true ? NOTHING_CHARGED : lessee.chargeSet(x.tenantLimits, x.routeLimits, x.principal);
+}
+
+/** What `RateLimit-Policy` says of a spec that is not the configured one. */
+function quotaOf(spec: LimitSpec): { readonly quotaTokens: number; readonly windowSeconds?: number } {
+  const quotaTokens = Math.floor(capacityMicro(spec) / MICRO_TOKENS_PER_TOKEN);
+  // A quota's window is its period, which an override does not change.
+  if (spec.kind !== "bucket") return { quotaTokens };
+  return { quotaTokens, windowSeconds: Math.max(1, Math.round(capacityMicro(spec) / refillPerSecond(spec))) };
 }
 
 function limited(charge: ChargeSet, costMicro: number, nowMs: number): Admission {
@@ -215,7 +251,8 @@ function limited(charge: ChargeSet, costMicro: number, nowMs: number): Admission
   let retryAtMs = nowMs;
   for (const [index, holding] of charge.enforced.entries()) {
     const limit = charge.enforcedLimits[index];
-    if (limit === undefined || nowMs >= holding.askAgainAtMs || stock(holding, nowMs) >= costMicro) continue;
+    const holds = stock(holding, nowMs) >= costOf(holding, costMicro) && holding.debtMicro === 0;
+    if (limit === undefined || nowMs >= holding.askAgainAtMs || holds) continue;
     violated.push(limit);
     retryAtMs = Math.max(retryAtMs, holding.retryAtMs);
   }

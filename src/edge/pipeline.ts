@@ -51,8 +51,7 @@ export async function handle(edge: Edge, request: Request, env: Env, context: Ex
     answer = lastResort(x.requestId);
     x.served = "fallback";
   }
-  record(edge, x, answer);
-  return answer;
+  return record(edge, x, answer);
 }
 
 function beginExchange(edge: Edge, request: Request, env: Env, context: ExecutionContext): Exchange {
@@ -84,6 +83,9 @@ function beginExchange(edge: Edge, request: Request, env: Env, context: Executio
     refusal: undefined,
     retryAfterMs: undefined,
     violated: [],
-    holdsSlot: false,
+    failMode: undefined,
+    onEnd: undefined,
+    lateCost: undefined,
+    streams: false,
   };
 }

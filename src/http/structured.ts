@@ -21,22 +21,36 @@ export interface NamedQuota {
   readonly name: string;
   readonly quotaTokens: number;
   readonly windowSeconds: number;
+  /** Slots have no window: their unit is said instead. */
+  readonly spec?: { readonly kind: "bucket" | "quota" | "slots" };
 }
 
-/** `"burst";q=100;w=60, "daily";q=10000;w=86400`; constant for a list of limits, so made once. */
+/**
+ * `"burst";q=100;w=60, "daily";q=10000;w=86400, "concurrency";q=10;qu="concurrent-requests"`: draft-ietf-httpapi-
+ * ratelimit-headers-10 section 3. Constant for a list of limits, so made once.
+ */
 export function rateLimitPolicy(limits: readonly NamedQuota[]): string {
   return serializeList(
-    limits.map((limit): Item => {
-      const parameters: Parameters = new Map([
-        ["q", limit.quotaTokens],
-        ["w", limit.windowSeconds],
+    limits.map(({ name, quotaTokens, windowSeconds, spec }): Item => {
+      const parameters: Parameters = new Map<string, number | string>([
+        ["q", quotaTokens],
+        ...(spec?.kind === "slots" ? ([["qu", "concurrent-requests"]] as const) : ([["w", windowSeconds]] as const)),
       ]);
-      return [limit.name, parameters];
+      return [name, parameters];
     }),
   );
 }
 
-/** One member of `RateLimit`; names are letters, digits and `._-`, so quoting is all they need. */
-export function rateLimitMember(name: string, remainingTokens: number, resetSeconds: number): string {
-  return `"${name}";r=${remainingTokens};t=${resetSeconds}`;
+/**
+ * One member of `RateLimit`; names are letters, digits and `._-`, so quoting is all they need. `partitionKey` is base64
+ * already.
+ */
+export function rateLimitMember(
+  name: string,
+  remainingTokens: number,
+  resetSeconds: number | undefined,
+  partitionKey: string | undefined,
+): string {
+  const reset = resetSeconds === undefined ? "" : `;t=${resetSeconds}`;
+  return `"${name}";r=${remainingTokens}${reset}${partitionKey === undefined ? "" : `;pk=:${partitionKey}:`}`;
 }

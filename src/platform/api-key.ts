@@ -9,6 +9,8 @@ const MAC_LENGTH = 22;
 const MAC_BYTES = 16;
 const MAX_KEY_LENGTH = 160;
 const CONTEXT = "weir-key-v1";
+const PARTITION_CONTEXT = "weir-partition-v1";
+const PARTITION_KEY_BYTES = 12;
 
 /** A CryptoKey; named by what makes it, because Node and the Worker's runtime declare it differently. */
 export type KeySecret = Awaited<ReturnType<(typeof crypto.subtle)["importKey"]>>;
@@ -44,6 +46,13 @@ export async function verifyApiKey(secret: KeySecret, presented: string): Promis
 async function macOf(secret: KeySecret, tenantId: string, keyId: string): Promise<Uint8Array> {
   const text = new TextEncoder().encode(`${CONTEXT}|${tenantId}|${keyId}`);
   return new Uint8Array(await crypto.subtle.sign("HMAC", secret, text)).subarray(0, MAC_BYTES);
+}
+
+/** Names a partition to its own callers, and says nothing else about it: 96 bits of an HMAC, base64. */
+export async function partitionKeyOf(secret: KeySecret, partition: string): Promise<string> {
+  const text = new TextEncoder().encode(`${PARTITION_CONTEXT}|${partition}`);
+  const mac = new Uint8Array(await crypto.subtle.sign("HMAC", secret, text));
+  return btoa(String.fromCharCode(...mac.subarray(0, PARTITION_KEY_BYTES)));
 }
 
 function parse(presented: string): (ApiKeyClaims & { readonly mac: Uint8Array }) | undefined {

@@ -134,6 +134,20 @@ describe("an isolate as a lessee", () => {
     expect(caller.shadowRefused).toBe(7);
   });
 
+  it("asks once for a request that it can pay in part, and refuses it when the rest is not there", async () => {
+    const caller = new Caller();
+    // Of "few" this isolate holds one token more than the coordinator has; of "many" it leases nothing ahead.
+    const limits = [
+      limit({ name: "few", id: "few", spec: { kind: "quota", quotaMicro: 3_000_000, period: "day", timeZone: "UTC" } }),
+      limit({ name: "many", id: "many" }),
+    ];
+    const admitted: boolean[] = [];
+    for (let index = 0; index < 6; index++) admitted.push((await caller.admit(limits)).admitted);
+    expect(admitted).toEqual([true, true, true, false, false, false]);
+    await caller.done();
+    expect(caller.lessees.stats.calls).toBeLessThanOrEqual(4);
+  });
+
   it("goes on with the same number after its coordinator was evicted", async () => {
     const caller = new Caller();
     const limits = [limit()];

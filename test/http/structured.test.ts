@@ -28,16 +28,31 @@ describe("RateLimit-Policy", () => {
     ]);
     expect(policy).toBe('"burst";q=100;w=60, "daily";q=10000;w=86400');
   });
+
+  it("says of slots what they count, and no window", () => {
+    const policy = rateLimitPolicy([
+      { name: "concurrency", quotaTokens: 10, windowSeconds: 1, spec: { kind: "slots" } },
+    ]);
+    expect(policy).toBe('"concurrency";q=10;qu="concurrent-requests"');
+  });
 });
 
 describe("RateLimit", () => {
   it("is read back to the same names and numbers, also from several members", () => {
     fc.assert(
       fc.property(fc.array(fc.tuple(name, count, count), { minLength: 1, maxLength: 5 }), (members) => {
-        const field = members.map(([id, remaining, reset]) => rateLimitMember(id, remaining, reset)).join(", ");
+        const field = members
+          .map(([id, remaining, reset]) => rateLimitMember(id, remaining, reset, undefined))
+          .join(", ");
         expect(read(field)).toEqual(members.map(([id, r, t]) => [id, { r, t }]));
       }),
     );
+  });
+
+  it("names the partition by bytes, and leaves out a reset that nobody knows", () => {
+    const [[, { pk }]] = read(rateLimitMember("a", 1, 2, "AAECAwQFBgcICQoL")) as [[string, { pk: ArrayBuffer }]];
+    expect([...new Uint8Array(pk)]).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]);
+    expect(rateLimitMember("concurrency", 3, undefined, undefined)).toBe('"concurrency";r=3');
   });
 });
 

@@ -6,6 +6,7 @@ const config: Config = {
   hash: "test",
   origins: [],
   identity: [],
+  rateLimitFields: "ietf",
   plans: {},
   tenants: [],
   routes: [],

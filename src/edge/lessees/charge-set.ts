@@ -6,6 +6,9 @@ import type { Holding } from "../../policy/limits/lessee.ts";
 export interface ChargeSet extends Charge {
   /** In the order of `enforced`. */
   readonly enforcedLimits: readonly LimitConfig[];
+  /** Those of `all` that are quotas: refunded when the origin call failed. */
+  readonly quotas: readonly Holding[];
+  readonly hasSlots: boolean;
   /** The shortest deadline of its limits. */
   readonly deadlineMs: number;
 }
@@ -17,6 +20,8 @@ export const NOTHING_CHARGED: ChargeSet = {
   enforced: [],
   shadow: [],
   enforcedLimits: [],
+  quotas: [],
+  hasSlots: false,
   deadlineMs: DEFAULT_DEADLINE_MS,
 };
 
@@ -31,8 +36,11 @@ export function makeChargeSet(
   }));
   const enforced = charged.filter(({ limit }) => limit.mode === "enforce");
   const shadow = charged.filter(({ limit }) => limit.mode === "shadow");
+  const all = charged.map((charge) => charge.holding);
   return {
-    all: charged.map((charge) => charge.holding),
+    all,
+    quotas: all.filter(({ spec }) => spec.kind === "quota"),
+    hasSlots: enforced.some(({ limit }) => limit.spec.kind === "slots"),
     enforced: enforced.map((charge) => charge.holding),
     shadow: shadow.map((charge) => charge.holding),
     enforcedLimits: enforced.map(({ limit }) => limit),

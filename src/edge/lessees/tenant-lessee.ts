@@ -19,6 +19,7 @@ import {
 import { type Holding, newHolding, wantsPrefetch } from "../../policy/limits/lessee.ts";
 import { type LeaseReply, TENANT_PROTOCOL_VERSION, type TenantRecord } from "../../protocol/tenant.ts";
 import { type ChargeSet, makeChargeSet, NOTHING_CHARGED } from "./charge-set.ts";
+import type { Charged } from "./charged.ts";
 
 /** Partitions of one tenant this isolate knows; the table starts anew when it is full (what is held is written off). */
 const MAX_HOLDINGS = 5_000;
@@ -49,6 +50,8 @@ export interface CallSite {
 
 export class TenantLessee {
   readonly queue: CallQueue;
+  /** Requests that hold slots. */
+  readonly slotHolders = new Set<Charged>();
   readonly #context: LesseeContext;
   readonly #name: string;
   #holdings = new Map<string, Holding>();
@@ -83,7 +86,8 @@ export class TenantLessee {
     let charge = byPrincipal.get(principal);
     if (charge === undefined) {
       if (this.#holdings.size >= MAX_HOLDINGS) {
-        this.#holdings = new Map();
+        // Slots in use stay counted.
+        this.#holdings = new Map([...this.#holdings].filter(([, holding]) => holding.busyMicro > 0));
         this.#chargeSets = new Map();
         return this.chargeSet(tenantLimits, routeLimits, principal);
       }
@@ -129,6 +133,11 @@ export class TenantLessee {
 
   /** Calls until nobody waits any more. The first round may have no waiter (a prefetch). */
   async #callWhileWaited(site: CallSite, named: ChargeSet | undefined, nowMs: number): Promise<void> {
+    for (const holder of this.slotHolders) {
+      // In the order of their beginning.
+      if (!holder.isOverdue(nowMs)) break;
+      holder.freeSlots(nowMs);
+    }
     let underWay = beginCall(this.queue, site.configVersion, named, nowMs);
     for (;;) {
       this.#context.stats.calls++;

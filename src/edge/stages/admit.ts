@@ -1,12 +1,16 @@
 /**
- * admit: all limits that apply (tenant, route, principal) together, through the tenant's escrow leases; then the
- * tenant's concurrency cap. Warm: synchronous, no call. A route with `charge: "miss"` is charged only behind the cache.
+ * admit: all limits that apply (tenant, route, principal, concurrency) together, through the tenant's escrow leases.
+ * Warm: synchronous, no call. A route with `charge: "miss"` is charged only behind the cache. Exempt callers are held
+ * to the concurrency alone.
  */
+import type { LimitConfig } from "../../config/model.ts";
 import type { CompiledRoute } from "../../config/tables.ts";
+import type { FailMode } from "../../policy/limits/types.ts";
 import { refuse } from "../refuse.ts";
 import type { Edge } from "../edge.ts";
 import type { Caller, Exchange, StageAnswer } from "../exchange.ts";
 import type { Admission, AdmitRequest } from "../lessees.ts";
+import type { Charged } from "../lessees/charged.ts";
 
 /** Before the cache: charges, or on `charge: "miss"` only sees to it that the caller's key still stands. */
 export function admit(edge: Edge, x: Exchange): StageAnswer {
@@ -32,22 +36,21 @@ export function admitRequest(edge: Edge, x: Exchange, route: CompiledRoute, call
     nowMs: edge.now(),
     coordinatorName: caller.coordinatorName,
     configVersion: x.tables.configVersion,
-    tenantLimits: caller.tenant.limits,
-    routeLimits: route.limits,
+    tenantLimits: caller.exempt ? caller.tenant.slotLimits : caller.tenant.limits,
+    routeLimits: caller.exempt ? NO_LIMITS : route.limits,
     principal: caller.principal,
     costMicro: route.costMicro,
     keyId: caller.keyId,
-    chargeNothing: caller.exempt,
   };
 }
+
+const NO_LIMITS: readonly LimitConfig[] = [];
 
 function chargesOnMiss(route: CompiledRoute): boolean {
   return route.config.charge === "miss" && route.config.cache !== undefined;
 }
 
 function charge(edge: Edge, x: Exchange, route: CompiledRoute, caller: Caller): StageAnswer {
-  const busy = refuseOverConcurrency(edge, x, caller);
-  if (busy !== undefined) return busy;
   return settle(edge, x, edge.lessees.admit(admitRequest(edge, x, route, caller)), true);
 }
 
@@ -61,41 +64,37 @@ function conclude(edge: Edge, x: Exchange, admission: Admission, charged: boolea
   if (admission.admitted) {
     if (!charged) return undefined;
     x.admission = admission;
-    occupySlot(edge, x);
-    if (admission.decidedBy === "fail-local" || admission.decidedBy === "fail-open") {
-      edge.counters.countEvent(`weir_limit_failed_total{mode="${admission.decidedBy}"}`);
-    }
+    if (admission.charged.holdsSlots) holdSlots(edge, x, admission.charged);
+    if (admission.decidedBy === "fail-local") noteFailMode(edge, x, "local");
+    else if (admission.decidedBy === "fail-open") noteFailMode(edge, x, "open");
     return undefined;
   }
-  x.refusal = admission.reason;
   if (admission.reason !== "key-revoked") x.retryAfterMs = admission.retryAfterMs;
   x.violated = admission.violated;
-  if (admission.reason === "coordinator-unreachable") {
-    edge.counters.countEvent('weir_limit_failed_total{mode="fail-closed"}');
-  }
-  return refuse(x, admission.reason);
+  if (admission.reason === "coordinator-unreachable") noteFailMode(edge, x, "closed");
+  return refuse(x, isBusy(admission) ? "concurrency" : admission.reason);
 }
 
-/** The cap holds for this isolate: requests of one tenant whose answer is not yet complete. */
-function refuseOverConcurrency(edge: Edge, x: Exchange, caller: Caller): Response | undefined {
-  const cap = caller.tenant.concurrency;
-  if (cap === undefined || (edge.tenantSlots.get(caller.coordinatorName) ?? 0) < cap) return undefined;
-  x.refusal = "concurrency";
-  x.retryAfterMs = 1_000;
-  return refuse(x, "concurrency");
+/** Only slots were missing. */
+function isBusy({ violated }: { readonly violated: readonly LimitConfig[] }): boolean {
+  return violated.length > 0 && violated.every(({ spec }) => spec.kind === "slots");
 }
 
-function occupySlot(edge: Edge, x: Exchange): void {
-  const { caller } = x;
-  if (caller?.tenant.concurrency === undefined) return;
-  edge.tenantSlots.set(caller.coordinatorName, (edge.tenantSlots.get(caller.coordinatorName) ?? 0) + 1);
-  x.holdsSlot = true;
+function noteFailMode(edge: Edge, x: Exchange, mode: FailMode): void {
+  x.failMode = mode;
+  edge.counters.countEvent(`weir_limit_failed_total{tenant="${x.caller?.tenant.id ?? "none"}",mode="${mode}"}`);
 }
 
-export function releaseSlot(edge: Edge, x: Exchange): void {
-  if (!x.holdsSlot || x.caller === undefined) return;
-  x.holdsSlot = false;
-  const left = (edge.tenantSlots.get(x.caller.coordinatorName) ?? 1) - 1;
-  if (left > 0) edge.tenantSlots.set(x.caller.coordinatorName, left);
-  else edge.tenantSlots.delete(x.caller.coordinatorName);
+/**
+ * Until `record` ends the exchange. `waitUntil` also keeps the exchange going to its end when the client is gone, so that
+ * the slots come back.
+ */
+function holdSlots(edge: Edge, x: Exchange, charged: Charged): void {
+  const { promise, resolve } = Promise.withResolvers<undefined>();
+  const site = { env: x.env, waitUntil: x.waitUntil, configVersion: x.tables.configVersion };
+  x.onEnd = (): void => {
+    charged.release(site, edge.now());
+    resolve(undefined);
+  };
+  x.waitUntil(charged.renewUntil(promise, site, edge.now));
 }

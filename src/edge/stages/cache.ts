@@ -227,6 +227,7 @@ async function refresh(edge: Edge, x: Exchange, context: CacheContext, route: Co
     body: null,
     deadlineMs: route.deadlineMs,
     passage,
+    priority: caller.tenant.priority,
     inboundAttempt: x.inboundAttempt,
   });
   if (answer.kind === "answer")

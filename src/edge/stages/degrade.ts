@@ -13,6 +13,7 @@ import { lastResort } from "../last-resort.ts";
 import { pageHeaders } from "../pages.ts";
 import { refuse } from "../refuse.ts";
 import { answerFrom } from "./cache.ts";
+import { noteAnswer } from "./forward.ts";
 
 const PROXY_ERROR: Readonly<Record<OriginFailure["reason"], ProxyError>> = {
   "breaker-open": "destination_unavailable",
@@ -104,10 +105,12 @@ async function failOver(edge: Edge, x: Exchange): Promise<Response | undefined> 
     body: null,
     deadlineMs: route.failover.config.deadlineMs,
     passage,
+    priority: caller.tenant.priority,
     inboundAttempt: true,
   });
   if (outcome.kind === "failed" || outcome.verdict.kind === "failure" || outcome.status === 304) return undefined;
   x.served = "failover";
+  noteAnswer(x, outcome);
   return buildAnswer(outcome);
 }
 

@@ -1,14 +1,21 @@
 /** forward: one origin call, when the breaker lets it pass. What failed goes on to the ladder. */
 import { buildAnswer } from "../answer.ts";
 import { readRequestBody } from "../body.ts";
-import { callOrigin } from "../call-origin.ts";
+import { callOrigin, type OriginAnswer } from "../call-origin.ts";
 import type { Edge } from "../edge.ts";
 import type { Exchange } from "../exchange.ts";
 import { addConditions, receiveFromOrigin } from "./cache.ts";
 
 export async function forward(edge: Edge, x: Exchange): Promise<Response | undefined> {
-  const { route, breaker: passage, url } = x;
-  if (route === undefined || url === undefined || passage === undefined || passage.kind === "refused") return undefined;
+  const { route, breaker: passage, url, caller } = x;
+  if (
+    route === undefined ||
+    url === undefined ||
+    caller === undefined ||
+    passage === undefined ||
+    passage.kind === "refused"
+  )
+    return undefined;
   addConditions(x);
   x.body = await readRequestBody(x.request);
   const outcome = await callOrigin(edge.origins, {
@@ -23,6 +30,7 @@ export async function forward(edge: Edge, x: Exchange): Promise<Response | undef
     body: x.body,
     deadlineMs: route.deadlineMs,
     passage,
+    priority: caller.tenant.priority,
     pop: x.pop,
     inboundAttempt: x.inboundAttempt,
   });
@@ -30,10 +38,18 @@ export async function forward(edge: Edge, x: Exchange): Promise<Response | undef
     x.failure = { reason: outcome.reason, retryAfterMs: undefined, response: undefined };
     return undefined;
   }
+  noteAnswer(x, outcome);
   if (outcome.verdict.kind === "failure") {
     x.failure = { reason: "status", retryAfterMs: undefined, response: buildAnswer(outcome) };
     return undefined;
   }
   x.served = "origin";
   return receiveFromOrigin(edge, x, outcome);
+}
+
+/** What outlives the origin's answer: its late cost, and whether its body still comes. */
+export function noteAnswer(x: Exchange, { headers, body }: OriginAnswer): void {
+  x.streams = body instanceof ReadableStream;
+  const lateCost = x.route?.lateCost;
+  if (lateCost !== undefined) x.lateCost = headers.get(lateCost.header) ?? undefined;
 }

@@ -7,6 +7,8 @@ import ipaddr from "ipaddr.js";
 import type { IdentityRule } from "../../config/model.ts";
 import { refuse } from "../refuse.ts";
 import { hash32 } from "../../policy/kernel/hash.ts";
+import type { CompiledTenant } from "../../config/tables.ts";
+import type { VerifiedKey } from "../credentials.ts";
 import type { AddressPartition, Edge } from "../edge.ts";
 import type { Exchange, StageAnswer } from "../exchange.ts";
 
@@ -21,10 +23,9 @@ export function identify(edge: Edge, x: Exchange): StageAnswer {
     const presented = presentedKey(x.headers, rule);
     if (presented === undefined) continue;
     const known = edge.credentials.known(presented);
-    if (known !== undefined) return acceptKey(x, rule.header, known.tenantId, known.keyId);
+    if (known !== undefined) return acceptKey(x, rule.header, known);
     return verifyKey(edge, x, rule.header, presented);
   }
-  x.refusal = "unauthenticated";
   return refuse(x, "unauthenticated");
 }
 
@@ -40,25 +41,31 @@ function presentedKey(headers: Headers, rule: Extract<IdentityRule, { type: "api
 async function verifyKey(edge: Edge, x: Exchange, header: string, presented: string): Promise<Response | undefined> {
   const secret = x.env.WEIR_KEY_SECRET;
   if (secret === undefined || secret === "") {
-    x.refusal = "key-secret-missing";
     return refuse(x, "key-secret-missing");
   }
   const key = await edge.credentials.verify(secret, presented);
   if (key === undefined) return refuseKey(x);
-  return acceptKey(x, header, key.tenantId, key.keyId);
+  return acceptKey(x, header, key);
 }
 
-function acceptKey(x: Exchange, header: string, tenantId: string, keyId: string): Response | undefined {
+function acceptKey(x: Exchange, header: string, key: VerifiedKey): Response | undefined {
+  const { tenantId, keyId, partitionKey } = key;
   const tenant = x.tables.tenant(tenantId);
   if (tenant === undefined) return refuseKey(x);
   x.headers.delete(header);
-  x.caller = { tenant, coordinatorName: tenantCoordinator(tenantId), principal: keyId, keyId, exempt: false };
+  x.caller = {
+    tenant,
+    coordinatorName: tenantCoordinator(tenantId),
+    principal: keyId,
+    keyId,
+    partitionKey,
+    exempt: false,
+  };
   return undefined;
 }
 
 /** The same answer for a forged key and for a tenant that does not exist. */
 function refuseKey(x: Exchange): Response {
-  x.refusal = "invalid-key";
   return refuse(x, "invalid-key");
 }
 
@@ -66,29 +73,37 @@ export function tenantCoordinator(tenantId: string): string {
   return `tenant:${tenantId}`;
 }
 
-function identifyAnonymous(edge: Edge, x: Exchange, plan: string): Response | undefined {
+function identifyAnonymous(edge: Edge, x: Exchange, plan: string): Response | undefined | Promise<undefined> {
   const tenant = x.tables.anonymous(plan);
-  if (tenant === undefined) {
-    x.refusal = "unauthenticated";
-    return refuse(x, "unauthenticated");
-  }
-  let partition = edge.addresses.get(x.clientIp);
-  if (partition === undefined) {
-    partition = addressPartition(x.clientIp);
-    edge.addresses.set(x.clientIp, partition);
-  }
+  if (tenant === undefined) return refuse(x, "unauthenticated");
+  const known = edge.addresses.get(x.clientIp);
+  if (known !== undefined) return acceptAddress(x, tenant, plan, known);
+  return learnAddress(edge, x).then((partition) => acceptAddress(x, tenant, plan, partition));
+}
+
+function acceptAddress(x: Exchange, tenant: CompiledTenant, plan: string, partition: AddressPartition): undefined {
   x.caller = {
     tenant,
     coordinatorName: `anonymous:${plan}:${partition.coordinatorSuffix}`,
     principal: partition.principal,
     keyId: undefined,
+    partitionKey: partition.partitionKey,
     exempt: false,
   };
-  return undefined;
+}
+
+async function learnAddress(edge: Edge, x: Exchange): Promise<AddressPartition> {
+  const partition = addressPartition(x.clientIp);
+  const secret = x.env.WEIR_KEY_SECRET ?? "";
+  const partitionKey =
+    secret === "" ? undefined : await edge.credentials.partitionKey(secret, `anonymous|${partition.principal}`);
+  const learned = { ...partition, partitionKey };
+  edge.addresses.set(x.clientIp, learned);
+  return learned;
 }
 
 /** One caller is an IPv4 address or an IPv6 /64; IPv4-mapped addresses are IPv4. Anything else shares one partition. */
-export function addressPartition(address: string): AddressPartition {
+export function addressPartition(address: string): Omit<AddressPartition, "partitionKey"> {
   let network = "unknown";
   if (ipaddr.isValid(address)) {
     const parsed = ipaddr.process(address);

@@ -3,17 +3,43 @@ import { callCoordinator, withDeadline } from "../../platform/coordinators.ts";
 import { FLUSH_INTERVAL_MS, type Outcome } from "../counters.ts";
 import type { Edge } from "../edge.ts";
 import type { Exchange } from "../exchange.ts";
-import { releaseSlot } from "./admit.ts";
+import { lateCostMicro } from "../../policy/limits/late-cost.ts";
 
 const FLUSH_DEADLINE_MS = 5_000;
 export const METRICS_OBJECT = "metrics:0";
 
-export function record(edge: Edge, x: Exchange, answer: Response): void {
-  releaseSlot(edge, x);
+/** The answer, with a body that tells when it has been sent where that matters. */
+export function record(edge: Edge, x: Exchange, answer: Response): Response {
+  settleCharge(edge, x);
   edge.counters.countRequest(x.route?.id ?? "none", outcomeOf(x, answer), edge.now() - x.startedAtMs);
   if (x.admission !== undefined) edge.counters.countTenant(x.caller?.tenant.id ?? "none", true);
   else if (answer.status === 429) edge.counters.countTenant(x.caller?.tenant.id ?? "none", false);
   if (edge.counters.claimFlush()) x.waitUntil(flush(edge, x));
+  return endWith(x, answer);
+}
+
+/** A cost that the origin told is charged; quota comes back when the origin did not answer. */
+function settleCharge(edge: Edge, x: Exchange): void {
+  const { route, admission } = x;
+  if (admission === undefined || route === undefined) return;
+  if (x.failure !== undefined && x.served !== "failover") admission.charged.refund();
+  if (route.lateCost === undefined || x.lateCost === undefined) return;
+  const extraMicro = lateCostMicro(x.lateCost, route.costMicro, route.lateCost.mostMicro);
+  if (extraMicro === undefined) edge.counters.countEvent(`weir_late_cost_invalid_total{route="${route.id}"}`);
+  else admission.charged.settle(extraMicro, edge.now());
+}
+
+/** Calls `onEnd` now, or when a body that still comes has been sent or its client is gone. */
+function endWith(x: Exchange, answer: Response): Response {
+  const { onEnd } = x;
+  if (onEnd === undefined) return answer;
+  if (!x.streams || answer.body === null) {
+    onEnd();
+    return answer;
+  }
+  const { readable, writable } = new IdentityTransformStream();
+  x.waitUntil(answer.body.pipeTo(writable).then(onEnd, onEnd));
+  return new Response(readable, answer);
 }
 
 function outcomeOf(x: Exchange, answer: Response): Outcome {

@@ -7,6 +7,7 @@ import { proxyStatus, rateLimitMember, rateLimitPolicy } from "../../http/struct
 import type { CompiledRoute } from "../../config/tables.ts";
 import type { Edge } from "../edge.ts";
 import type { Caller, Exchange } from "../exchange.ts";
+import type { LimitReading } from "../lessees.ts";
 import { admitRequest } from "./admit.ts";
 
 export function respond(edge: Edge, x: Exchange, answer: Response): Response {
@@ -18,14 +19,17 @@ export function respond(edge: Edge, x: Exchange, answer: Response): Response {
   if (x.proxyError !== undefined && x.route !== undefined) {
     headers.append("proxy-status", proxyStatus(x.proxyError, x.route.origin.id, x.failure?.response?.status));
   }
+  if (x.failMode !== undefined) headers.set("weir-fail-mode", x.failMode);
+  if (x.route?.lateCost !== undefined) headers.delete(x.route.lateCost.header);
   let resetSeconds = 0;
-  const limited = x.caller?.exempt === false && (x.admission !== undefined || x.refusal === "limited");
+  const throttled = x.refusal === "limited" || x.refusal === "concurrency";
+  const limited = x.caller?.exempt === false && (x.admission !== undefined || throttled);
   if (limited && x.route !== undefined && x.caller !== undefined) {
     resetSeconds = setRateLimit(edge, x, headers, x.route, x.caller);
   }
   if (x.retryAfterMs !== undefined) {
     const seconds = Math.max(1, Math.ceil(x.retryAfterMs / 1_000));
-    headers.set("retry-after", String(x.refusal === "limited" ? Math.max(seconds, resetSeconds) : seconds));
+    headers.set("retry-after", String(throttled ? Math.max(seconds, resetSeconds) : seconds));
   }
   if (x.refusal === "unauthenticated" || x.refusal === "invalid-key" || x.refusal === "key-revoked") {
     headers.set("www-authenticate", 'Bearer realm="weir"');
@@ -36,17 +40,52 @@ export function respond(edge: Edge, x: Exchange, answer: Response): Response {
 
 /** Returns the latest reset among violated limits, in seconds. */
 function setRateLimit(edge: Edge, x: Exchange, headers: Headers, route: CompiledRoute, caller: Caller): number {
-  let members = "";
+  const readings = edge.lessees.describe(admitRequest(edge, x, route, caller));
+  if (readings.length === 0) return 0;
+  const fields = x.tables.rateLimitFields;
+  if (fields === "ietf" || fields === "both") setFields(edge, headers, readings, route, caller);
+  if (fields === "legacy" || fields === "both") setLegacyFields(headers, readings);
   let latestReset = 0;
-  for (const reading of edge.lessees.describe(admitRequest(edge, x, route, caller))) {
-    if (reading.limit.mode !== "enforce") continue;
-    members += `${members === "" ? "" : ", "}${rateLimitMember(reading.limit.name, reading.remainingTokens, reading.resetSeconds)}`;
-    if (x.violated.includes(reading.limit)) latestReset = Math.max(latestReset, reading.resetSeconds);
+  for (const { limit, resetSeconds = 0 } of readings) {
+    if (x.violated.includes(limit)) latestReset = Math.max(latestReset, resetSeconds);
   }
-  if (members === "") return 0;
-  headers.set("ratelimit-policy", edge.policyHeader(caller.tenant.limits, route.limits, rateLimitPolicy));
-  headers.set("ratelimit", members);
   return latestReset;
+}
+
+function setFields(
+  edge: Edge,
+  headers: Headers,
+  readings: readonly LimitReading[],
+  route: CompiledRoute,
+  caller: Caller,
+): void {
+  let members = "";
+  let overridden = false;
+  for (const reading of readings) {
+    const { limit, remainingTokens, resetSeconds } = reading;
+    const partitionKey = limit.partition === "principal" ? caller.partitionKey : undefined;
+    const member = rateLimitMember(limit.name, remainingTokens, resetSeconds, partitionKey);
+    members = members === "" ? member : `${members}, ${member}`;
+    overridden ||= reading.overridden;
+  }
+  const policy = overridden
+    ? rateLimitPolicy(readings.map((reading) => ({ ...reading.limit, ...reading })))
+    : edge.policyHeader(caller.tenant.limits, route.limits, rateLimitPolicy);
+  headers.set("ratelimit-policy", policy);
+  headers.set("ratelimit", members);
+}
+
+/** The limit that has the least left, in the form GitHub and others made usual; the reset is in seconds from now. */
+function setLegacyFields(headers: Headers, readings: readonly LimitReading[]): void {
+  let tightest: LimitReading | undefined;
+  for (const reading of readings) {
+    if (reading.resetSeconds === undefined) continue;
+    if (tightest === undefined || reading.remainingTokens < tightest.remainingTokens) tightest = reading;
+  }
+  if (tightest === undefined) return;
+  headers.set("x-ratelimit-limit", String(tightest.quotaTokens));
+  headers.set("x-ratelimit-remaining", String(tightest.remainingTokens));
+  headers.set("x-ratelimit-reset", String(tightest.resetSeconds ?? 0));
 }
 
 function setServerTiming(edge: Edge, x: Exchange, headers: Headers): void {

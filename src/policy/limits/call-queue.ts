@@ -8,7 +8,7 @@
  * that were admitted without the coordinator and are still to be paid for. Times in milliseconds of this isolate.
  * Source: DESIGN section 4.
  */
-import { composeItem, type Holding, occupySlots, receive, spend } from "./lessee.ts";
+import { composeItem, type Holding, occupySlots, receive, spend, type Spending } from "./lessee.ts";
 import type { LeaseCall, LeaseDecision, WaitingGroup } from "./types.ts";
 
 /** Bounds of one call. */
@@ -105,6 +105,7 @@ export function beginCall(
     ];
   });
   const named = [...holdings.keys()];
+  const needs = needsOf(groups);
   queue.seq++;
   queue.underWay = {
     holdings: named,
@@ -114,11 +115,22 @@ export function beginCall(
       lesseeId: queue.lesseeId,
       seq: queue.seq,
       configVersion,
-      items: named.map((holding) => composeItem(holding, nowMs)),
+      items: named.map((holding) => composeItem(holding, needs.get(holding) ?? 0, nowMs)),
       waiting,
     },
   };
   return queue.underWay;
+}
+
+/** What those who wait will be charged, by holding: tokens, not slots. */
+function needsOf(groups: readonly (readonly Waiter[])[]): Map<Holding, number> {
+  const needs = new Map<Holding, number>();
+  for (const { charge, costMicro } of groups.flat()) {
+    for (const holding of charge.all) {
+      if (holding.spec.kind !== "slots") needs.set(holding, (needs.get(holding) ?? 0) + costMicro);
+    }
+  }
+  return needs;
 }
 
 function indexOf(holdings: Map<Holding, number>, holding: Holding): number {
@@ -158,17 +170,19 @@ export function takeReply(queue: CallQueue, answered: CallUnderWay, decision: Le
   receive(answered.holdings, decision, answered.sentAtMs, nowMs);
   for (const [index, group] of answered.groups.entries()) {
     const result = decision.waiting[index];
-    if (result !== undefined) settleGroup(queue, group, result, decision.decidedAtMs);
+    if (result !== undefined) settleGroup(queue, group, result, decision.decidedAtMs, nowMs);
   }
   serveFromStock(queue, nowMs);
   return true;
 }
 
+/** Whom the coordinator did not admit may still find room in the new stock; nobody is asked for twice. */
 function settleGroup(
   queue: CallQueue,
   group: readonly Waiter[],
   result: LeaseDecision["waiting"][number],
   decidedAtMs: number,
+  nowMs: number,
 ): void {
   for (const [index, count] of result.shadowRefused.entries()) {
     const holding = group[0]?.charge.shadow[index];
@@ -181,8 +195,20 @@ function settleGroup(
       admitted--;
       if (waiter.settled === "no") occupySlots(waiter.charge.enforced, true);
       waiter.settle({ admitted: true, decidedBy: "coordinator", decidedAtMs });
-    } else if (waiter.settled === "no") queue.waiting.push(waiter);
+    } else if (waiter.settled === "no" && serve(queue, waiter, nowMs) !== "admitted")
+      waiter.settle({ admitted: false });
   }
+}
+
+/** Admits one who waits out of the stock, if it can. */
+function serve(queue: CallQueue, waiter: Waiter, nowMs: number): Spending {
+  const { charge, costMicro } = waiter;
+  const spending = spend(charge.enforced, costMicro, nowMs);
+  if (spending === "admitted") {
+    waiter.settle({ admitted: true, decidedBy: "lease", decidedAtMs: nowMs });
+    chargeShadow(queue, charge, costMicro, nowMs);
+  }
+  return spending;
 }
 
 /** The call got no reply: those in it and those behind it go to their fail mode; what that admits is owed. */
@@ -193,20 +219,19 @@ export function takeFailure(queue: CallQueue, failed: CallUnderWay): void {
   queue.waiting = waiters.filter((waiter) => waiter.settled === "owed").slice(0, MAX_OWED);
 }
 
-/** Those still waiting: out of the new stock, or refused by it; only the rest asks again. */
+/** Those who came while the call was under way: out of the new stock, or refused by it; the rest asks next. */
 function serveFromStock(queue: CallQueue, nowMs: number): void {
   const waiting = queue.waiting.filter(isUnpaid);
   queue.waiting = [];
   for (const waiter of waiting) {
-    const { charge, costMicro } = waiter;
     // Only charged in shadow: not a request, so nothing here can serve it.
-    const spending = isShadowOnly(charge) ? "ask" : spend(charge.enforced, costMicro, nowMs);
+    if (isShadowOnly(waiter.charge)) {
+      queue.waiting.push(waiter);
+      continue;
+    }
+    const spending = serve(queue, waiter, nowMs);
     if (spending === "ask") queue.waiting.push(waiter);
     else if (spending === "refused") waiter.settle({ admitted: false });
-    else {
-      waiter.settle({ admitted: true, decidedBy: "lease", decidedAtMs: nowMs });
-      chargeShadow(queue, charge, costMicro, nowMs);
-    }
   }
 }
 

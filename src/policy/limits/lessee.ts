@@ -114,7 +114,8 @@ export function spend(enforced: readonly Holding[], costMicro: number, nowMs: nu
   let dry = false;
   for (const holding of enforced) {
     if (stock(holding, nowMs) >= costOf(holding, costMicro) && holding.debtMicro === 0) continue;
-    if (nowMs < holding.askAgainAtMs) return "refused";
+    // A refund makes room: worth asking before the time.
+    if (nowMs < holding.askAgainAtMs && holding.refundMicro === 0) return "refused";
     dry = true;
   }
   if (dry) return "ask";
@@ -203,12 +204,15 @@ export function wantsPrefetch(holding: Holding, roundTripMs: number, nowMs: numb
   );
 }
 
-/** What to say of this holding in the next call. What goes far beyond the demand is given back, here and now. */
-export function composeItem(holding: Holding, nowMs: number): LeaseItem {
+/**
+ * What to say of this holding in the next call. What goes far beyond the demand is given back, here and now; and what
+ * those who wait need of it (`needMicro`), because the coordinator charges all their limits at once, out of what is free.
+ */
+export function composeItem(holding: Holding, needMicro: number, nowMs: number): LeaseItem {
   const demand = demandOf(holding, nowMs);
   const held = stock(holding, nowMs) + holding.busyMicro;
   const { least, target, most } = targets(holding, demand);
-  const returnMicro = Math.max(0, Math.min(holding.stockMicro, held - most));
+  const returnMicro = Math.max(0, Math.min(holding.stockMicro, Math.max(needMicro, held - most)));
   holding.stockMicro -= returnMicro;
   const { debtMicro, refundMicro, epoch } = holding;
   holding.debtMicro = 0;

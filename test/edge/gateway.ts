@@ -1,0 +1,87 @@
+/** What tests of the pipeline share. */
+import { env } from "cloudflare:workers";
+import { createExecutionContext, waitOnExecutionContext } from "cloudflare:test";
+import { loadConfig } from "../../src/config/load.ts";
+import { Edge } from "../../src/edge/edge.ts";
+import { handle } from "../../src/edge/pipeline.ts";
+import { mintApiKey } from "../../src/platform/api-key.ts";
+import type { CoordinatorKind, Env } from "../../src/platform/bindings.ts";
+import type { MetricsBatch } from "../../src/protocol/metrics.ts";
+
+export const KEY = "0123456789abcdef";
+
+const BASE = {
+  version: 1,
+  origins: { app: { url: "https://app.example" } },
+  identity: [
+    { type: "apiKey", header: "x-api-key" },
+    { type: "anonymous", plan: "open" },
+  ],
+  plans: { open: { limits: { requests: { rate: "1/h", burst: 2 } } } },
+  tenants: { acme: { plan: "open" } },
+  routes: [{ id: "all", match: { path: "/*" }, origin: "app" }],
+};
+
+type Remote = Readonly<Record<string, ((argument: unknown) => Promise<unknown>) | undefined>>;
+
+/** One edge with its pipeline, in front of real coordinators; the origin is what the test makes of `fetch`. */
+export class Gateway {
+  readonly edge: Edge;
+  /** Calls to coordinators, but for the flush of counters behind the answers. */
+  readonly calls: CoordinatorKind[] = [];
+  readonly #counters: Record<string, number> = {};
+  readonly #context = createExecutionContext();
+  readonly #env: Env;
+
+  private constructor(edge: Edge) {
+    this.edge = edge;
+    const call = async (kind: CoordinatorKind, name: string, method: string, argument: unknown): Promise<unknown> => {
+      if (kind === "METRICS") return this.#count(argument as MetricsBatch);
+      this.calls.push(kind);
+      const stub = env[kind].getByName(name) as unknown as Remote;
+      return stub[method]?.(argument);
+    };
+    this.#env = { ...env, WAN: { call } };
+  }
+
+  /** `file` replaces top-level keys of a small config. */
+  static async of(file: Record<string, unknown>): Promise<Gateway> {
+    const text = JSON.stringify({ ...BASE, ...file });
+    const loaded = await loadConfig(text, { configVersion: 1, readPage: async () => undefined });
+    if (!loaded.ok) throw new Error(JSON.stringify(loaded.problems));
+    return new Gateway(new Edge(loaded.config, "test"));
+  }
+
+  send(headers: Record<string, string>, path = "/"): Promise<Response> {
+    const request = new Request(`https://gateway.example${path}`, { headers });
+    return handle(this.edge, request, this.#env, this.#context);
+  }
+
+  /** What goes on behind the answers has come to its end. */
+  async settled(): Promise<void> {
+    await waitOnExecutionContext(this.#context);
+  }
+
+  async statuses(count: number, headers: Record<string, string>, path = "/"): Promise<number[]> {
+    const statuses: number[] = [];
+    for (let index = 0; index < count; index++) statuses.push((await this.send(headers, path)).status);
+    return statuses;
+  }
+
+  #count({ seq, counters }: MetricsBatch): { readonly seq: number } {
+    for (const [series, by] of Object.entries(counters)) this.#counters[series] = (this.#counters[series] ?? 0) + by;
+    return { seq };
+  }
+
+  /** What has been counted, once it is flushed. */
+  async totals(): Promise<Record<string, number>> {
+    await waitOnExecutionContext(this.#context);
+    return this.#counters;
+  }
+}
+
+export const from = (address: string): Record<string, string> => ({ "cf-connecting-ip": address });
+
+export async function withKey(address: string, keyId = KEY): Promise<Record<string, string>> {
+  return { ...from(address), "x-api-key": await mintApiKey(env.WEIR_KEY_SECRET ?? "", { tenantId: "acme", keyId }) };
+}
