@@ -53,6 +53,8 @@ export interface TenantStatus {
   readonly plan: string;
   /** Null: its coordinator did not answer. */
   readonly limits: readonly LimitStatus[] | null;
+  /** Calls of isolates to its coordinator since that woke. */
+  readonly leaseCalls: number;
 }
 
 export interface BreakerStatus {

@@ -29,11 +29,11 @@ export async function readStatus(env: Env, tables: Tables, only: string | undefi
 async function tenantStatus(env: Env, tenant: string, plan: string): Promise<TenantStatus> {
   try {
     const call = callCoordinator(env, "TENANT", tenantCoordinator(tenant), "status", { v: 1 });
-    const { partitions } = await withDeadline(call, DEADLINE_MS);
-    return { tenant, plan, limits: partitions };
+    const { partitions, leaseCalls } = await withDeadline(call, DEADLINE_MS);
+    return { tenant, plan, limits: partitions, leaseCalls };
   } catch {
     // Shown as "out of reach"; the others are still worth seeing.
-    return { tenant, plan, limits: null };
+    return { tenant, plan, limits: null, leaseCalls: 0 };
   }
 }
 

@@ -39,6 +39,12 @@ export interface PartitionStatus {
   readonly activeLessees: number;
 }
 
+export interface TenantCoordinatorStatus {
+  readonly partitions: readonly PartitionStatus[];
+  /** Lease calls since the object woke. */
+  readonly leaseCalls: number;
+}
+
 export interface KeyRecord {
   readonly keyId: string;
   readonly label: string;
@@ -48,7 +54,7 @@ export interface KeyRecord {
 
 export interface TenantProtocol {
   lease(request: LeaseRequest): Promise<LeaseReply>;
-  status(request: { readonly v: 1 }): Promise<{ readonly partitions: readonly PartitionStatus[] }>;
+  status(request: { readonly v: 1 }): Promise<TenantCoordinatorStatus>;
   createKey(request: { readonly v: 1; readonly keyId: string; readonly label: string }): Promise<KeyRecord>;
   listKeys(request: { readonly v: 1 }): Promise<{ readonly keys: readonly KeyRecord[] }>;
   /** Undefined: no such key. Revoking twice is no error. */

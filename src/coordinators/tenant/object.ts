@@ -7,7 +7,14 @@ import type { Env } from "../../platform/bindings.ts";
 import { answerLease, silentLessees } from "../../policy/limits/lease-replies.ts";
 import { advance, capacityMicro, isUntouched } from "../../policy/limits/partition.ts";
 import { type LeaseDecision, MICRO_TOKENS_PER_TOKEN } from "../../policy/limits/types.ts";
-import type { KeyRecord, LeaseReply, LeaseRequest, PartitionStatus, TenantProtocol } from "../../protocol/tenant.ts";
+import type {
+  KeyRecord,
+  LeaseReply,
+  LeaseRequest,
+  PartitionStatus,
+  TenantCoordinatorStatus,
+  TenantProtocol,
+} from "../../protocol/tenant.ts";
 import { takeTurn, type Turn } from "../turn.ts";
 import { checkLeaseRequest } from "./lease-request.ts";
 import { type TenantState, TenantStorage } from "./storage.ts";
@@ -20,6 +27,7 @@ export class Tenant extends DurableObject<Env> implements TenantProtocol {
   readonly #storage: TenantStorage;
   #state: TenantState;
   #alarmSet = false;
+  #leaseCalls = 0;
 
   constructor(state: DurableObjectState, env: Env) {
     super(state, env);
@@ -28,13 +36,14 @@ export class Tenant extends DurableObject<Env> implements TenantProtocol {
   }
 
   async lease(request: LeaseRequest): Promise<LeaseReply> {
+    this.#leaseCalls++;
     checkLeaseRequest(request);
     const reply = this.#turn(() => this.#decide(request, Date.now()));
     if (!this.#alarmSet) await this.#setAlarm();
     return reply;
   }
 
-  async status(): Promise<{ readonly partitions: readonly PartitionStatus[] }> {
+  async status(): Promise<TenantCoordinatorStatus> {
     const nowMs = Date.now();
     const partitions = [...this.#state.partitions].map(([name, partition]): PartitionStatus => {
       advance(partition, nowMs);
@@ -47,7 +56,7 @@ export class Tenant extends DurableObject<Env> implements TenantProtocol {
         activeLessees: partition.leases.size,
       };
     });
-    return { partitions };
+    return { partitions, leaseCalls: this.#leaseCalls };
   }
 
   async createKey(request: { readonly v: 1; readonly keyId: string; readonly label: string }): Promise<KeyRecord> {

@@ -59,8 +59,10 @@ const PACE_REQUESTS = 16;
 const PACE_MIN_MS = 100;
 /** ... and not later: a bucket must not fill up while it waits, ... */
 const PACE_MAX_MS = 1_000;
-/** ... not even by this part. */
-const PACE_FILL_RATIO = 0.3;
+/** ... not even by this part for each multiple of the rate that is wanted (the bucket is the emptier for it), ... */
+const PACE_FILL_RATIO = 0.2;
+/** ... and never by more than this. */
+const PACE_FILL_AT_MOST_RATIO = 0.5;
 /** An exhausted quota is asked for again this often, so that a changed limit comes through. */
 const QUOTA_PACE_MS = 10_000;
 /** When no slot is free, the next is asked for after so long, and a caller is told to come back after a second. */
@@ -253,13 +255,14 @@ function lifeMs(spec: LimitSpec, { horizonMs }: Crowd): number {
 }
 
 /** When a lessee that got too little may come again. */
-function pace({ item, partition }: Seat, direct: boolean): number {
+function pace({ item, partition, crowd }: Seat, direct: boolean): number {
   const { spec } = partition;
   if (spec.kind === "slots") return SLOTS_PACE_MS;
   if (spec.kind === "quota") return QUOTA_PACE_MS;
   const ratePerSecond = refillPerSecond(spec);
   const ownMs = (PACE_REQUESTS * MICRO_TOKENS_PER_TOKEN * 1_000) / Math.max(1, item.demandMicroPerSecond);
-  const fillMs = (capacityMicro(spec) * 1_000 * PACE_FILL_RATIO) / ratePerSecond;
+  const fillRatio = Math.min(PACE_FILL_AT_MOST_RATIO, PACE_FILL_RATIO * Math.max(1, crowd.pressureRatio));
+  const fillMs = (capacityMicro(spec) * 1_000 * fillRatio) / ratePerSecond;
   const latestMs = direct ? Math.max(PACE_MIN_MS, (MICRO_TOKENS_PER_TOKEN * 1_000) / ratePerSecond) : PACE_MAX_MS;
   return Math.ceil(Math.max(Math.min(PACE_MIN_MS, fillMs), Math.min(ownMs, fillMs, latestMs)));
 }

@@ -23,6 +23,8 @@ const CREDIT_MARGIN = 1.1;
 /** Who is active, and how much they want, together. */
 export interface Crowd {
   readonly activeLessees: number;
+  /** Demand as a multiple of the rate; 0 where there is no rate. */
+  readonly pressureRatio: number;
   /** More is wanted than comes in. */
   readonly overloaded: boolean;
   readonly horizonMs: number;
@@ -43,6 +45,7 @@ export function crowdOf(partition: Partition, nowMs: number): Crowd {
   const fillsMs = used === 0 ? Number.POSITIVE_INFINITY : (capacityMicro(partition.spec) * 1_000) / used;
   return {
     activeLessees: Math.max(1, activeLessees),
+    pressureRatio: rate === 0 ? 0 : demand / rate,
     overloaded: rate > 0 && demand > rate + noiseOf(rate),
     horizonMs: Math.min(LONGEST_HORIZON_MS, fillsMs),
   };
