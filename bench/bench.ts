@@ -1,17 +1,19 @@
 /**
  * `npm run bench [-- --json --seconds N --rounds N]`: in one run, on the same runner and socket type, a bare
  * pass-through Worker, the gateway, the gateway on a cached route, and a Worker that asks one Durable Object for each
- * request. Each has a runtime process of its own, so none inherits another's heap, and only one is under load at a time.
+ * request; then the limiter alone. Each has a runtime process of its own, so none inherits another's heap, and only one is under load at a time.
  * Rounds are interleaved; each figure is the median. Machines differ and are noisy: quote the ratios.
  */
 import { fork } from "node:child_process";
-import { createServer } from "node:net";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from "miniflare";
 import { startGateway } from "../local/gateway.ts";
+import { freePorts } from "../local/ports.ts";
 import { type LoadResult, loadConfig } from "../src/config/load.ts";
 import { mintApiKey } from "../src/platform/api-key.ts";
+import { type LeaseCallFigures, measureLeaseCalls } from "./lease-calls.ts";
+import { type LimiterFigures, limiterFails, limiterReport, measureLimiter } from "./limiter-report.ts";
 import { load, type Round, tool } from "./load.ts";
 import { OBJECT_PER_REQUEST, PASS_THROUGH } from "./rivals.ts";
 
@@ -27,20 +29,6 @@ interface Contender {
   readonly headers: Readonly<Record<string, string>>;
   readonly rounds: Round[];
   stop(): Promise<void>;
-}
-
-async function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      server.close(() => {
-        if (typeof address === "object" && address !== null) resolve(address.port);
-        else reject(new Error("no port"));
-      });
-    });
-  });
 }
 
 /** Two limits far above the load, a breaker, metrics; and a cached route. */
@@ -69,7 +57,7 @@ async function startRival(
   originUrl: string,
   objects: Record<string, unknown>,
 ): Promise<{ url: string; stop(): Promise<void> }> {
-  const port = await freePort();
+  const port = await freePorts(1);
   const miniflare = new Miniflare(
     convertV4MiniflareOptions({
       log: new Log(LogLevel.ERROR),
@@ -99,7 +87,7 @@ async function startContenders(originUrl: string): Promise<Contender[]> {
   const perRequest = await startRival(OBJECT_PER_REQUEST, originUrl, {
     durableObjects: { BUCKET: { className: "Bucket", useSQLite: true } },
   });
-  const gateway = await startGateway({ config: loaded.config, port: await freePort(), secrets: SECRETS });
+  const gateway = await startGateway({ config: loaded.config, port: await freePorts(1), secrets: SECRETS });
   const key = await mintApiKey(SECRETS.WEIR_KEY_SECRET, { tenantId: "acme", keyId: "0123456789abcdef" });
   const headers = { authorization: `Bearer ${key}` };
   const [gatewayUrl = ""] = gateway.urls;
@@ -134,7 +122,8 @@ async function main(): Promise<number> {
       resolve(Number(String(data)));
     }),
   );
-  const contenders = await startContenders(`http://127.0.0.1:${originPort}`);
+  const originUrl = `http://127.0.0.1:${originPort}`;
+  const contenders = await startContenders(originUrl);
   try {
     for (const { url, headers } of contenders) await load(url, headers, 1, CONNECTIONS);
     for (let round = 0; round < rounds; round++) {
@@ -145,12 +134,26 @@ async function main(): Promise<number> {
     }
   } finally {
     for (const contender of contenders) await contender.stop();
-    origin.disconnect();
   }
-  return report(contenders, { json: values.json, seconds, rounds });
+  console.error("lease calls: 4 edges at 0.8 of the limit");
+  const leaseCalls = await measureLeaseCalls(originUrl, Math.max(5, seconds));
+  origin.disconnect();
+  console.error("the limiter alone");
+  const limiter = await measureLimiter();
+  const failed = report(contenders, { json: values.json, seconds, rounds, leaseCalls, limiter });
+  return failed || limiterFails(limiter) ? 1 : 0;
 }
 
-function report(contenders: readonly Contender[], options: { json: boolean; seconds: number; rounds: number }): number {
+interface Report {
+  readonly json: boolean;
+  readonly seconds: number;
+  readonly rounds: number;
+  readonly leaseCalls: LeaseCallFigures;
+  readonly limiter: LimiterFigures;
+}
+
+/** True: something failed. */
+function report(contenders: readonly Contender[], options: Report): boolean {
   const figures = contenders.map(({ name, rounds }) => ({
     name,
     requestsPerSecond: Math.round(median(rounds.map((round) => round.requestsPerSecond))),
@@ -170,8 +173,9 @@ function report(contenders: readonly Contender[], options: { json: boolean; seco
         `${row.name.padEnd(20)} ${String(row.requestsPerSecond).padStart(7)} req/s  p50 ${row.p50Ms.toFixed(2)} ms  p99 ${row.p99Ms.toFixed(2)} ms  ${row.ratio.toFixed(2)} × pass-through  ${row.errors} errors`,
       );
     }
+    console.log(`\n${limiterReport(options.limiter, options.leaseCalls)}`);
   }
-  return rows.some((row) => row.errors > 0 || !(row.requestsPerSecond > 0)) ? 1 : 0;
+  return rows.some((row) => row.errors > 0 || !(row.requestsPerSecond > 0)) || options.leaseCalls.refused > 0;
 }
 
 process.exit(await main());

@@ -5,7 +5,6 @@
  */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { request as httpRequest, Agent } from "node:http";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import pc from "picocolors";
@@ -14,6 +13,7 @@ import type { StatusReply } from "../src/admin/contract.ts";
 import { mintApiKey } from "../src/platform/api-key.ts";
 import { type DemoOrigin, startDemoOrigin } from "./demo-origin.ts";
 import { type Gateway, startGateway } from "./gateway.ts";
+import { freePorts } from "./ports.ts";
 import { worstExcess } from "./windows.ts";
 
 const EDGES = 4;
@@ -63,26 +63,6 @@ function configFile(first: string, second: string): unknown {
       { id: "shop", match: { path: "/*" }, origin: "shop", degraded: { retryAfter: "1s" } },
     ],
   };
-}
-
-async function freePorts(count: number): Promise<number> {
-  const free = (port: number): Promise<boolean> =>
-    new Promise((resolve) => {
-      const server = createServer();
-      server.once("error", () => {
-        resolve(false);
-      });
-      server.listen(port, "127.0.0.1", () =>
-        server.close(() => {
-          resolve(true);
-        }),
-      );
-    });
-  for (let first = 18_700; first < 40_000; first += count) {
-    const checks = await Promise.all(Array.from({ length: count }, (_, index) => free(first + index)));
-    if (checks.every(Boolean)) return first;
-  }
-  throw new Error("no free ports");
 }
 
 class Traffic {

@@ -13,6 +13,19 @@ export async function findTakenPort(
   return undefined;
 }
 
+const FIRST_PORT = 20_000;
+const LAST_PORT = 50_000;
+const ATTEMPTS = 50;
+
+/** The first of `count` consecutive ports that are free now. Throws when none are found. */
+export async function freePorts(count: number): Promise<number> {
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    const first = FIRST_PORT + Math.floor(Math.random() * (LAST_PORT - FIRST_PORT));
+    if ((await findTakenPort(first, count)) === undefined) return first;
+  }
+  throw new Error(`no ${count} consecutive free ports found`);
+}
+
 function whyTaken(port: number): Promise<string | undefined> {
   return new Promise((resolve) => {
     const server = createServer();

@@ -6,6 +6,8 @@ import { LRUCache } from "lru-cache";
 import { importKeySecret, type KeySecret, partitionKeyOf, verifyApiKey } from "../platform/api-key.ts";
 
 const MAX_VERIFIED_KEYS = 10_000;
+/** Anonymous callers share 4,096 partitions. */
+const MAX_PARTITION_KEYS = 10_000;
 
 export interface VerifiedKey {
   readonly tenantId: string;
@@ -14,6 +16,7 @@ export interface VerifiedKey {
 }
 
 export class Credentials {
+  readonly #partitionKeys = new LRUCache<string, string>({ max: MAX_PARTITION_KEYS });
   readonly #verified = new LRUCache<string, VerifiedKey>({ max: MAX_VERIFIED_KEYS });
   #secret: { readonly text: string; readonly key: Promise<KeySecret> } | undefined;
 
@@ -33,14 +36,21 @@ export class Credentials {
     return key;
   }
 
-  /** What names a partition in the `RateLimit` field. */
-  async partitionKey(secret: string, partition: string): Promise<string> {
-    return partitionKeyOf(await this.#import(secret), partition);
+  /** What names a partition in the `RateLimit` field; a promise only for one not asked for before. */
+  partitionKey(secret: string, partition: string): string | Promise<string> {
+    return this.#partitionKeys.get(partition) ?? this.#makePartitionKey(secret, partition);
+  }
+
+  async #makePartitionKey(secret: string, partition: string): Promise<string> {
+    const partitionKey = await partitionKeyOf(await this.#import(secret), partition);
+    this.#partitionKeys.set(partition, partitionKey);
+    return partitionKey;
   }
 
   async #import(secret: string): Promise<KeySecret> {
     if (this.#secret?.text !== secret) {
       this.#verified.clear();
+      this.#partitionKeys.clear();
       this.#secret = { text: secret, key: importKeySecret(secret) };
     }
     return this.#secret.key;

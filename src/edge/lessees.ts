@@ -181,7 +181,7 @@ export class Lessees {
       lessee.ask(x, x.nowMs);
     }).finally(() => {
       // Here, not in `settle`: that may run in another request, which cannot clear this one's timer.
-      clearTimeout(timer);
+      if (timer !== null) clearTimeout(timer);
     });
   }
 

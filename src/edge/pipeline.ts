@@ -54,7 +54,13 @@ export async function handle(edge: Edge, request: Request, env: Env, context: Ex
   return record(edge, x, answer);
 }
 
-function beginExchange(edge: Edge, request: Request, env: Env, context: ExecutionContext): Exchange {
+/** One request before its first stage. */
+export function beginExchange(
+  edge: Edge,
+  request: Request,
+  env: Env,
+  context: Pick<ExecutionContext, "waitUntil">,
+): Exchange {
   return {
     request,
     env,

@@ -5,7 +5,8 @@ import { createServer } from "node:http";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, afterEach, describe, expect, it } from "vitest";
-import { freePorts, temporaryFolder } from "../support/gateway.ts";
+import { freePorts } from "../../local/ports.ts";
+import { temporaryFolder } from "../support/gateway.ts";
 import { type Running, run, startCommand } from "../support/process.ts";
 
 const shell = promisify(exec);

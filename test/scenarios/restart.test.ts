@@ -2,7 +2,8 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { worstExcess } from "../../local/windows.ts";
 import { BrokenOrigin } from "../support/broken-origin.ts";
-import { configOf, freePorts, keyFor, startTestGateway, temporaryFolder } from "../support/gateway.ts";
+import { freePorts } from "../../local/ports.ts";
+import { configOf, keyFor, startTestGateway, temporaryFolder } from "../support/gateway.ts";
 import { type Outcome, runTraffic } from "../support/traffic.ts";
 
 const RATE = 20;

@@ -1,10 +1,10 @@
 /** A gateway for one test: free ports, its own state folder, known secrets. */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { loadConfigFile, newConfigVersion } from "../../cli/config-file.ts";
 import { type Gateway, type GatewayOptions, startGateway } from "../../local/gateway.ts";
+import { freePorts } from "../../local/ports.ts";
 import type { Config } from "../../src/config/model.ts";
 import { mintApiKey } from "../../src/platform/api-key.ts";
 
@@ -17,31 +17,6 @@ export const ADMIN = { authorization: `Bearer ${SECRETS.WEIR_ADMIN_TOKEN}` } as 
 export function temporaryFolder(): { readonly path: string; remove(): void } {
   const path = mkdtempSync(join(tmpdir(), "weir-test-"));
   return { path, remove: () => rmSync(path, { recursive: true, force: true }) };
-}
-
-/** The first of `count` consecutive ports that are free now. */
-export async function freePorts(count: number): Promise<number> {
-  for (let attempt = 0; attempt < 50; attempt++) {
-    const first = 20_000 + Math.floor(Math.random() * 30_000);
-    const checks = Array.from({ length: count }, (_, index) => isFree(first + index));
-    if ((await Promise.all(checks)).every(Boolean)) return first;
-  }
-  throw new Error(`no ${count} consecutive free ports found`);
-}
-
-function isFree(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.once("error", () => {
-      resolve(false);
-    });
-    server.listen(port, "127.0.0.1", () => {
-      const taken = (server.address() as AddressInfo).port === port;
-      server.close(() => {
-        resolve(taken);
-      });
-    });
-  });
 }
 
 /** Loads a config object through the real loader, from a file in `folder`. */

@@ -76,9 +76,10 @@ export function tenantCoordinator(tenantId: string): string {
 function identifyAnonymous(edge: Edge, x: Exchange, plan: string): Response | undefined | Promise<undefined> {
   const tenant = x.tables.anonymous(plan);
   if (tenant === undefined) return refuse(x, "unauthenticated");
-  const known = edge.addresses.get(x.clientIp);
-  if (known !== undefined) return acceptAddress(x, tenant, plan, known);
-  return learnAddress(edge, x).then((partition) => acceptAddress(x, tenant, plan, partition));
+  const known = edge.addresses.get(x.clientIp) ?? learnAddress(edge, x);
+  return known instanceof Promise
+    ? known.then((partition) => acceptAddress(x, tenant, plan, partition))
+    : acceptAddress(x, tenant, plan, known);
 }
 
 function acceptAddress(x: Exchange, tenant: CompiledTenant, plan: string, partition: AddressPartition): undefined {
@@ -92,14 +93,18 @@ function acceptAddress(x: Exchange, tenant: CompiledTenant, plan: string, partit
   };
 }
 
-async function learnAddress(edge: Edge, x: Exchange): Promise<AddressPartition> {
+/** A promise only for a partition whose key was not made before. */
+function learnAddress(edge: Edge, x: Exchange): AddressPartition | Promise<AddressPartition> {
   const partition = addressPartition(x.clientIp);
   const secret = x.env.WEIR_KEY_SECRET ?? "";
-  const partitionKey =
-    secret === "" ? undefined : await edge.credentials.partitionKey(secret, `anonymous|${partition.principal}`);
-  const learned = { ...partition, partitionKey };
-  edge.addresses.set(x.clientIp, learned);
-  return learned;
+  const remember = (partitionKey: string | undefined): AddressPartition => {
+    const learned = { ...partition, partitionKey };
+    edge.addresses.set(x.clientIp, learned);
+    return learned;
+  };
+  if (secret === "") return remember(undefined);
+  const partitionKey = edge.credentials.partitionKey(secret, `anonymous|${partition.principal}`);
+  return partitionKey instanceof Promise ? partitionKey.then(remember) : remember(partitionKey);
 }
 
 /** One caller is an IPv4 address or an IPv6 /64; IPv4-mapped addresses are IPv4. Anything else shares one partition. */
