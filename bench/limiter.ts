@@ -16,7 +16,7 @@ import { access } from "../src/edge/stages/access.ts";
 import { admit } from "../src/edge/stages/admit.ts";
 import { identify } from "../src/edge/stages/identify.ts";
 import type { Env } from "../src/platform/bindings.ts";
-import { answerLease, type LeaseBook } from "../src/policy/limits/lease-replies.ts";
+import { answerLease, type LeaseBook, newLeaseBook } from "../src/policy/limits/lease-replies.ts";
 import type { LeaseRequest } from "../src/protocol/tenant.ts";
 import type { LimiterFigures } from "./limiter-report.ts";
 
@@ -37,7 +37,7 @@ function localCoordinators(): { readonly env: Env; readonly forget: () => void }
   const call = async (_kind: string, name: string, method: string, argument: unknown): Promise<unknown> => {
     if (method !== "lease") return { seq: 0 };
     let book = books.get(name);
-    if (book === undefined) books.set(name, (book = { partitions: new Map(), lessees: new Map() }));
+    if (book === undefined) books.set(name, (book = newLeaseBook()));
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the only caller of "lease" is the lessee under test
     const request = argument as LeaseRequest;
     const answer = answerLease(book, request, Date.now());

@@ -41,7 +41,7 @@ function findGateway(stateDir: string | undefined): Target {
 }
 
 export interface Call {
-  readonly method: "GET" | "POST" | "DELETE";
+  readonly method: "GET" | "POST" | "PUT" | "DELETE";
   /** Below the API's base. */
   readonly path: string;
   readonly body?: unknown;

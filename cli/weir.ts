@@ -3,6 +3,7 @@
 import { defineCommand, renderUsage, runCommand, type SubCommandsDef } from "citty";
 import { breakersCommand } from "./commands/breakers.ts";
 import { keysCommand } from "./commands/keys.ts";
+import { overridesCommand } from "./commands/overrides.ts";
 import { statusCommand } from "./commands/status.ts";
 import { validateCommand } from "./commands/validate.ts";
 import { CliError, EXIT } from "./output.ts";
@@ -11,6 +12,7 @@ const commands: SubCommandsDef = {
   validate: validateCommand,
   status: statusCommand,
   keys: keysCommand,
+  overrides: overridesCommand,
   breakers: breakersCommand,
 };
 

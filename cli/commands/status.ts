@@ -16,6 +16,9 @@ export const statusCommand = defineCommand({
       return;
     }
     printTable([["TENANT", "PLAN", "LIMIT", "FREE", "LEASED", "OF"], ...status.tenants.flatMap(tenantRows)]);
+    for (const { tenant, mode, requests } of status.failModes ?? []) {
+      console.error(pc.yellow(`${tenant}: ${requests} requests were decided by the fail mode ${mode}`));
+    }
     if (status.truncated) console.error("more tenants exist: name one with --tenant");
     process.stdout.write("\n");
     printTable([

@@ -16,7 +16,7 @@ import {
   takeReply,
   type Waiter,
 } from "../../src/policy/limits/call-queue.ts";
-import { answerLease, type LeaseBook } from "../../src/policy/limits/lease-replies.ts";
+import { answerLease, type LeaseBook, newLeaseBook } from "../../src/policy/limits/lease-replies.ts";
 import {
   type Holding,
   newHolding,
@@ -81,8 +81,8 @@ export class World {
   readonly ledgers: readonly Ledger[];
   readonly admittedByPop: number[];
   lessees: SimulatedLessee[];
-  book: LeaseBook = newBook();
-  #stored: LeaseBook = newBook();
+  book: LeaseBook = newLeaseBook();
+  #stored: LeaseBook = newLeaseBook();
   readonly #options: WorldOptions;
   readonly #sabotage: Sabotage;
   readonly #specs: readonly LimitSpec[];
@@ -279,7 +279,7 @@ export class World {
 
   /** The coordinator loses its memory and loads what it stored. */
   restart(): void {
-    const loaded = this.#sabotage.forgetOnRestart === true ? newBook() : structuredClone(this.#stored);
+    const loaded = this.#sabotage.forgetOnRestart === true ? newLeaseBook() : structuredClone(this.#stored);
     this.book = loaded;
     this.#stored = this.#sabotage.storeLate === true ? structuredClone(loaded) : loaded;
   }
@@ -316,10 +316,6 @@ export class World {
       }
     }
   }
-}
-
-function newBook(): LeaseBook {
-  return { partitions: new Map(), lessees: new Map() };
 }
 
 export function bucket(ratePerSecond: number, burst: number): LimitSpec {

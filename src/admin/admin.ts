@@ -13,7 +13,16 @@ import { originObjectName, originSettings } from "../edge/origin-views.ts";
 import { tenantCoordinator } from "../edge/stages/identify.ts";
 import { METRICS_OBJECT } from "../edge/stages/record.ts";
 import { AdminAuth, MIN_SECRET_LENGTH } from "./auth.ts";
-import { API_BASE, type CreatedKey, createKeyBody, forceBody, type KeyView, resetBody } from "./contract.ts";
+import {
+  API_BASE,
+  type CreatedKey,
+  createKeyBody,
+  forceBody,
+  type KeyView,
+  overrideBody,
+  resetBody,
+} from "./contract.ts";
+import { limitsOf, overrideSpec, overrideView } from "./overrides.ts";
 import { prometheusText } from "./prometheus.ts";
 import { readStatus } from "./status.ts";
 
@@ -88,6 +97,15 @@ function addRoutes(app: Hono<{ Bindings: Env; Variables: Variables }>): void {
   );
   app.delete(`${API_BASE}/tenants/:tenant/keys/:keyId`, async (context) =>
     withTenant(context, (tenant) => revokeKey(context, tenant)),
+  );
+  app.get(`${API_BASE}/tenants/:tenant/overrides`, async (context) =>
+    withTenant(context, (tenant) => listOverrides(context, tenant)),
+  );
+  app.put(`${API_BASE}/tenants/:tenant/overrides/:limit`, async (context) =>
+    withTenant(context, (tenant) => setOverride(context, tenant)),
+  );
+  app.delete(`${API_BASE}/tenants/:tenant/overrides/:limit`, async (context) =>
+    withTenant(context, (tenant) => removeOverride(context, tenant)),
   );
   app.post(`${API_BASE}/breakers/:origin/trip`, async (context) =>
     withOrigin(context, (origin) => trip(context, origin)),
@@ -172,6 +190,37 @@ async function revokeKey(context: AdminContext, tenant: CompiledTenant): Promise
   const key = await withDeadline(call, COORDINATOR_DEADLINE_MS);
   if (key === undefined) return problem(404, `Tenant "${tenant.id}" has no key "${keyId.slice(0, 64)}"`);
   return context.json({ ...key, revokedAtMs: key.revokedAtMs ?? null } satisfies KeyView);
+}
+
+async function listOverrides(context: AdminContext, tenant: CompiledTenant): Promise<Response> {
+  const call = callCoordinator(context.env, "TENANT", tenantCoordinator(tenant.id), "listOverrides", { v: 1 });
+  const { overrides } = await withDeadline(call, COORDINATOR_DEADLINE_MS);
+  return context.json({ overrides: overrides.map((override) => overrideView(tenant.id, override)) });
+}
+
+async function setOverride(context: AdminContext, tenant: CompiledTenant): Promise<Response> {
+  const limitId = context.req.param("limit") ?? "";
+  const limits = limitsOf(context.get("tables"), tenant);
+  const limit = limits.get(limitId);
+  if (limit === undefined) return unknown(`limit of "${tenant.id}"`, limitId, [...limits.keys()]);
+  const body = await readBody(context, overrideBody);
+  if (body instanceof Response) return body;
+  const spec = overrideSpec(limit, body);
+  if ("problem" in spec) return problem(400, spec.problem);
+  const request = { v: 1 as const, limitId, spec, forMs: body.forMs, reason: body.reason };
+  const call = callCoordinator(context.env, "TENANT", tenantCoordinator(tenant.id), "setOverride", request);
+  return context.json(overrideView(tenant.id, await withDeadline(call, COORDINATOR_DEADLINE_MS)));
+}
+
+async function removeOverride(context: AdminContext, tenant: CompiledTenant): Promise<Response> {
+  const limitId = context.req.param("limit") ?? "";
+  const call = callCoordinator(context.env, "TENANT", tenantCoordinator(tenant.id), "removeOverride", {
+    v: 1,
+    limitId,
+  });
+  const removed = await withDeadline(call, COORDINATOR_DEADLINE_MS);
+  if (!removed) return problem(404, `Tenant "${tenant.id}" has no override of "${limitId.slice(0, 64)}"`);
+  return context.json({ tenant: tenant.id, limit: limitId });
 }
 
 async function trip(context: AdminContext, origin: CompiledOrigin): Promise<Response> {

@@ -1,5 +1,7 @@
 /** What the admin API takes and gives: shared by the Worker and the command line. */
 import { z } from "zod";
+import { BOUNDS } from "../config/schema.ts";
+import { RATE_PATTERN } from "../config/units.ts";
 
 export const API_BASE = "/_weir/api/v1";
 
@@ -8,6 +10,33 @@ const DAY_MS = 86_400_000;
 export const createKeyBody = z.strictObject({
   label: z.string().max(100).default("").describe("For people; not secret."),
 });
+
+const LONGEST_OVERRIDE_MS = 90 * DAY_MS;
+
+/** What is not given stays as configured. */
+export const overrideBody = z.strictObject({
+  rate: z
+    .string()
+    .regex(RATE_PATTERN, 'must be a rate like "200/s", "100/m"')
+    .optional()
+    .describe("Token buckets: refill."),
+  burst: z.number().int().min(1).max(BOUNDS.burst).optional().describe("Token buckets: capacity in tokens."),
+  quota: z.number().int().min(1).max(BOUNDS.burst).optional().describe("Quotas: tokens per period."),
+  slots: z.number().int().min(1).max(100_000).optional().describe("Concurrency: requests at once."),
+  forMs: z.number().int().min(1_000).max(LONGEST_OVERRIDE_MS).describe("How long, in milliseconds: 1 s to 90 days."),
+  reason: z.string().min(1).max(500),
+});
+export type OverrideBody = z.infer<typeof overrideBody>;
+
+export interface OverrideView {
+  readonly tenant: string;
+  readonly limit: string;
+  /** In words: `500/s, burst 1000`. */
+  readonly inForce: string;
+  readonly reason: string;
+  readonly setAtMs: number;
+  readonly expiresAtMs: number;
+}
 
 export const forceBody = z.strictObject({
   reason: z.string().min(1).max(500),
@@ -46,6 +75,12 @@ export interface LimitStatus {
   readonly freeTokens: number;
   readonly outstandingTokens: number;
   readonly activeLessees: number;
+  /** Quotas: lost in this period with isolates that died. */
+  readonly writtenOffTokens: number;
+  /** Costs known after the response that are still to be paid. */
+  readonly owedTokens: number;
+  /** Until when an override holds. */
+  readonly overriddenUntilMs?: number | undefined;
 }
 
 export interface TenantStatus {
@@ -55,6 +90,13 @@ export interface TenantStatus {
   readonly limits: readonly LimitStatus[] | null;
   /** Calls of isolates to its coordinator since that woke. */
   readonly leaseCalls: number;
+}
+
+/** Requests that a tenant's limits decided without their coordinator, since counting began. */
+export interface FailModeStatus {
+  readonly tenant: string;
+  readonly mode: string;
+  readonly requests: number;
 }
 
 export interface BreakerStatus {
@@ -78,5 +120,7 @@ export interface StatusReply {
   readonly tenants: readonly TenantStatus[];
   /** More tenants than are shown: ask with `?tenant=`. */
   readonly truncated: boolean;
+  /** Null: the metrics object did not answer. */
+  readonly failModes: readonly FailModeStatus[] | null;
   readonly origins: readonly BreakerStatus[];
 }

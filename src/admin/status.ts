@@ -1,10 +1,11 @@
 /** What is going on: remaining tokens by tenant, the breakers' states. Asks each coordinator, under a deadline. */
 import type { Tables } from "../config/tables.ts";
 import { originObjectName } from "../edge/origin-views.ts";
+import { METRICS_OBJECT } from "../edge/stages/record.ts";
 import { tenantCoordinator } from "../edge/stages/identify.ts";
 import type { Env } from "../platform/bindings.ts";
 import { callCoordinator, withDeadline } from "../platform/coordinators.ts";
-import type { BreakerStatus, StatusReply, TenantStatus } from "./contract.ts";
+import type { BreakerStatus, FailModeStatus, StatusReply, TenantStatus } from "./contract.ts";
 
 const DEADLINE_MS = 2_000;
 /** Tenants shown when none is named: each costs a call. */
@@ -13,9 +14,10 @@ const MAX_TENANTS_SHOWN = 100;
 export async function readStatus(env: Env, tables: Tables, only: string | undefined): Promise<StatusReply> {
   const { tenants } = tables.config;
   const shown = tenants.filter((tenant) => only === undefined || tenant.id === only).slice(0, MAX_TENANTS_SHOWN);
-  const [tenantStatuses, origins] = await Promise.all([
+  const [tenantStatuses, origins, failModes] = await Promise.all([
     Promise.all(shown.map((tenant) => tenantStatus(env, tenant.id, tenant.plan))),
     Promise.all(tables.origins.map((origin) => breakerStatus(env, origin.id))),
+    failModeStatus(env, only),
   ]);
   return {
     configVersion: tables.configVersion,
@@ -23,7 +25,23 @@ export async function readStatus(env: Env, tables: Tables, only: string | undefi
     tenants: tenantStatuses,
     truncated: only === undefined && tenants.length > shown.length,
     origins,
+    failModes,
   };
+}
+
+const FAILED_SERIES = /^weir_limit_failed_total\{tenant="([^"]*)",mode="([^"]*)"\}$/;
+
+async function failModeStatus(env: Env, only: string | undefined): Promise<readonly FailModeStatus[] | null> {
+  try {
+    const totals = await withDeadline(callCoordinator(env, "METRICS", METRICS_OBJECT, "totals", { v: 1 }), DEADLINE_MS);
+    return Object.entries(totals).flatMap(([series, requests]) => {
+      const [, tenant, mode] = FAILED_SERIES.exec(series) ?? [];
+      if (tenant === undefined || mode === undefined || (only !== undefined && tenant !== only)) return [];
+      return [{ tenant, mode, requests }];
+    });
+  } catch {
+    return null;
+  }
 }
 
 async function tenantStatus(env: Env, tenant: string, plan: string): Promise<TenantStatus> {

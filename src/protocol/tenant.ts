@@ -37,6 +37,21 @@ export interface PartitionStatus {
   readonly freeTokens: number;
   readonly outstandingTokens: number;
   readonly activeLessees: number;
+  /** Quotas: lost in this period with isolates that died. */
+  readonly writtenOffTokens: number;
+  /** Costs known after the response that are still to be paid. */
+  readonly owedTokens: number;
+  /** When an override of its limit ends; undefined: none is in force. */
+  readonly overriddenUntilMs: number | undefined;
+}
+
+/** A limit that holds for this tenant instead of the configured one, until it ends by itself. */
+export interface OverrideRecord {
+  readonly limitId: string;
+  readonly spec: LimitSpec;
+  readonly expiresAtMs: number;
+  readonly setAtMs: number;
+  readonly reason: string;
 }
 
 export interface TenantCoordinatorStatus {
@@ -55,6 +70,17 @@ export interface KeyRecord {
 export interface TenantProtocol {
   lease(request: LeaseRequest): Promise<LeaseReply>;
   status(request: { readonly v: 1 }): Promise<TenantCoordinatorStatus>;
+  /** Replaces one of the same limit. Rejects when there are too many. */
+  setOverride(request: {
+    readonly v: 1;
+    readonly limitId: string;
+    readonly spec: LimitSpec;
+    readonly forMs: number;
+    readonly reason: string;
+  }): Promise<OverrideRecord>;
+  /** False: there was none. */
+  removeOverride(request: { readonly v: 1; readonly limitId: string }): Promise<boolean>;
+  listOverrides(request: { readonly v: 1 }): Promise<{ readonly overrides: readonly OverrideRecord[] }>;
   createKey(request: { readonly v: 1; readonly keyId: string; readonly label: string }): Promise<KeyRecord>;
   listKeys(request: { readonly v: 1 }): Promise<{ readonly keys: readonly KeyRecord[] }>;
   /** Undefined: no such key. Revoking twice is no error. */

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Gateway } from "../../local/gateway.ts";
 import { BrokenOrigin } from "../support/broken-origin.ts";
-import { configOf, SECRETS, startTestGateway, temporaryFolder } from "../support/gateway.ts";
+import { configOf, SECRETS, startTestGateway, temporaryFolder, waitUntil } from "../support/gateway.ts";
 import { type Finished, run } from "../support/process.ts";
 import { send } from "../support/traffic.ts";
 
@@ -67,6 +67,59 @@ describe("weir keys", () => {
     const finished = await weir("keys", "create", "acmee");
     expect(finished.code).toBe(1);
     expect(finished.stderr).toContain('Unknown tenant "acmee"; valid: acme');
+  });
+});
+
+describe("weir overrides", () => {
+  it("hold for an active tenant within seconds, are listed, and are taken back", async () => {
+    const { stdout: key } = await weir("keys", "create", "acme");
+    const headers = { authorization: `Bearer ${key.trim()}` };
+    const quotaSeen = async (): Promise<string> =>
+      String((await send(undefined, `${gateway.urls[0]}/`, { headers })).headers["ratelimit-policy"]);
+    expect(await quotaSeen()).toBe('"requests";q=50;w=50');
+
+    const set = await weir(
+      "overrides",
+      "set",
+      "acme",
+      "requests",
+      "--burst",
+      "200",
+      "--for",
+      "2h",
+      "--reason",
+      "launch",
+    );
+    expect(set).toMatchObject({ code: 0, stderr: "" });
+    expect(set.stdout).toMatch(/^requests of acme: 1\/s, burst 200, for another 2 h 0 min, until /);
+    await waitUntil("the override is in force", 3_000, async () => (await quotaSeen()) === '"requests";q=200;w=200');
+    expect(json(await weir("overrides", "list", "acme", "--json"))).toMatchObject({
+      overrides: [{ tenant: "acme", limit: "requests", inForce: "1/s, burst 200", reason: "launch" }],
+    });
+
+    expect((await weir("overrides", "remove", "acme", "requests")).code).toBe(0);
+    await waitUntil("it is as configured", 3_000, async () => (await quotaSeen()) === '"requests";q=50;w=50');
+    expect((await weir("overrides", "remove", "acme", "requests")).code).toBe(1);
+  });
+
+  it.each([
+    [["nobody", "requests", "--burst", "2", "--for", "1h"], 'Unknown tenant "nobody"; valid: acme'],
+    [["acme", "request", "--burst", "2", "--for", "1h"], 'Unknown limit of "acme" "request"; valid: requests'],
+    [
+      ["acme", "requests", "--quota", "2", "--for", "1h"],
+      '"requests" is a token bucket: give rate or burst, found quota',
+    ],
+    [["acme", "requests", "--burst", "0", "--for", "1h"], '--burst must be a whole number from 1, not "0"'],
+    [
+      ["acme", "requests", "--burst", "2", "--for", "soon"],
+      '--for must be a duration like "30m", "2h", "7d", not "soon"',
+    ],
+    [["acme", "requests", "--burst", "2", "--for", "91d"], "forMs"],
+    [["acme", "requests", "--rate", "fast", "--for", "1h"], 'must be a rate like "200/s", "100/m"'],
+  ])("say what is wrong with %j", async (words, message) => {
+    const finished = await weir("overrides", "set", ...words, "--reason", "x");
+    expect(finished.code).toBe(1);
+    expect(finished.stderr).toContain(message);
   });
 });
 

@@ -1,6 +1,6 @@
 import { env } from "cloudflare:workers";
 import { evictDurableObject, reset, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
-import { afterEach, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import type { Tenant } from "../../src/coordinators/tenant/object.ts";
 import type { LeaseItem, LimitSpec, WaitingGroup } from "../../src/policy/limits/types.ts";
 import type { LeaseReply, LeaseRequest } from "../../src/protocol/tenant.ts";
@@ -126,5 +126,71 @@ describe("the Tenant object", () => {
     const reply = granted(await tenant().lease({ ...request(2), recordVersion: 1 }));
     expect(reply.record).toEqual({ version: 2, revokedKeyIds: ["key-1"] });
     expect(granted(await tenant().lease({ ...request(3), recordVersion: 2 })).record).toBeUndefined();
+  });
+});
+
+describe("an override", () => {
+  const HOUR_MS = 3_600_000;
+  const raised: LimitSpec = { ...SPEC, burstMicro: 500 * TOKEN };
+  const set = (spec: LimitSpec, forMs = HOUR_MS, limitId = "requests") =>
+    tenant().setOverride({ v: 1, limitId, spec, forMs, reason: "test" });
+  const grant = async (seq: number) => granted(await tenant().lease(request(seq, { need: 1 }))).grants[0];
+
+  it("holds from the next reply on, which says so, and never fills the bucket", async () => {
+    expect(await grant(1)).not.toHaveProperty("spec");
+    await set(raised);
+    const after = await grant(2);
+    expect(after?.spec).toEqual(raised);
+    expect(after?.freeMicro).toBe(98 * TOKEN);
+    expect((await tenant().status()).partitions[0]?.overriddenUntilMs).toBeGreaterThan(Date.now());
+  });
+
+  it("takes what is free at once when it lowers a limit, and gives none of it back when it ends", async () => {
+    await grant(1);
+    await set({ ...SPEC, burstMicro: 10 * TOKEN });
+    expect((await grant(2))?.freeMicro).toBe(9 * TOKEN);
+    expect(await tenant().removeOverride({ v: 1, limitId: "requests" })).toBe(true);
+    expect((await grant(3))?.freeMicro).toBe(8 * TOKEN);
+    expect(await tenant().removeOverride({ v: 1, limitId: "requests" })).toBe(false);
+  });
+
+  it("ends by itself, and the alarm forgets it", async () => {
+    await set(raised, 1);
+    let seq = 0;
+    await vi.waitFor(async () => expect(await grant(++seq)).not.toHaveProperty("spec"));
+    expect((await tenant().listOverrides()).overrides).toEqual([]);
+    await runDurableObjectAlarm(tenant());
+    const rows = await runInDurableObject(tenant(), (_: Tenant, state) =>
+      state.storage.sql.exec("SELECT limit_id FROM override").toArray(),
+    );
+    expect(rows).toEqual([]);
+  });
+
+  it("survives an eviction; one that cannot be read is as if it had ended", async () => {
+    await set(raised);
+    await evictDurableObject(tenant());
+    expect((await grant(1))?.spec).toEqual(raised);
+    await runInDurableObject(tenant(), (_: Tenant, state) => {
+      state.storage.sql.exec("UPDATE override SET state = '{'");
+    });
+    await evictDurableObject(tenant());
+    expect(await grant(2)).not.toHaveProperty("spec");
+  });
+
+  it("of another kind than the limit is not taken", async () => {
+    await set({ kind: "slots", slotsMicro: TOKEN });
+    expect(await grant(1)).not.toHaveProperty("spec");
+  });
+
+  it("is one of a hundred at most", async () => {
+    for (let index = 0; index < 100; index++) await set(raised, HOUR_MS, `limit-${index}`);
+    await set(raised, HOUR_MS, "limit-7");
+    const refused = await runInDurableObject(tenant(), (object: Tenant) =>
+      object.setOverride({ v: 1, limitId: "one-more", spec: raised, forMs: HOUR_MS, reason: "test" }).then(
+        () => "taken",
+        (error: unknown) => String(error),
+      ),
+    );
+    expect(refused).toContain("at most 100 overrides");
   });
 });

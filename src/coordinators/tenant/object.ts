@@ -4,22 +4,24 @@
  */
 import { DurableObject } from "cloudflare:workers";
 import type { Env } from "../../platform/bindings.ts";
-import { answerLease, silentLessees } from "../../policy/limits/lease-replies.ts";
+import { answerLease, limitIdOf, overrideOf, silentLessees } from "../../policy/limits/lease-replies.ts";
 import { advance, capacityMicro, isUntouched } from "../../policy/limits/partition.ts";
 import { type LeaseDecision, MICRO_TOKENS_PER_TOKEN } from "../../policy/limits/types.ts";
 import type {
   KeyRecord,
   LeaseReply,
   LeaseRequest,
+  OverrideRecord,
   PartitionStatus,
   TenantCoordinatorStatus,
   TenantProtocol,
 } from "../../protocol/tenant.ts";
 import { takeTurn, type Turn } from "../turn.ts";
 import { checkLeaseRequest } from "./lease-request.ts";
-import { type TenantState, TenantStorage } from "./storage.ts";
+import { parseSpec, type TenantState, TenantStorage } from "./storage.ts";
 
 export const MAX_KEYS = 1_000;
+export const MAX_OVERRIDES = 100;
 /** How long after the last call the object cleans up. */
 const CLEANUP_AFTER_MS = 60_000;
 
@@ -54,9 +56,53 @@ export class Tenant extends DurableObject<Env> implements TenantProtocol {
         freeTokens: Math.floor(partition.freeMicro / MICRO_TOKENS_PER_TOKEN),
         outstandingTokens: Math.ceil(partition.outstandingMicro / MICRO_TOKENS_PER_TOKEN),
         activeLessees: partition.leases.size,
+        writtenOffTokens: Math.ceil(partition.writtenOffMicro / MICRO_TOKENS_PER_TOKEN),
+        owedTokens: Math.ceil(partition.debtMicro / MICRO_TOKENS_PER_TOKEN),
+        overriddenUntilMs:
+          overrideOf(this.#state.overrides, name, partition.spec, nowMs) === undefined
+            ? undefined
+            : this.#state.overrides.get(limitIdOf(name))?.expiresAtMs,
       };
     });
     return { partitions, leaseCalls: this.#leaseCalls };
+  }
+
+  async setOverride(request: Parameters<TenantProtocol["setOverride"]>[0]): Promise<OverrideRecord> {
+    const nowMs = Date.now();
+    const { limitId, forMs, reason } = request;
+    const spec = parseSpec(request.spec);
+    if (spec === undefined || !(forMs > 0)) throw new TypeError("override refused: bad spec or duration");
+    const { overrides } = this.#state;
+    if (!overrides.has(limitId) && overrides.size >= MAX_OVERRIDES) {
+      throw new RangeError(`a tenant may have at most ${MAX_OVERRIDES} overrides`);
+    }
+    const override: OverrideRecord = { limitId, spec, reason, setAtMs: nowMs, expiresAtMs: nowMs + Math.ceil(forMs) };
+    this.#turn(() => {
+      overrides.set(limitId, override);
+      return {
+        reply: undefined,
+        persist: () => {
+          this.#storage.saveOverride(override);
+        },
+      };
+    });
+    if (!this.#alarmSet) await this.#setAlarm();
+    return override;
+  }
+
+  async removeOverride({ limitId }: { readonly v: 1; readonly limitId: string }): Promise<boolean> {
+    return this.#turn(() => ({
+      reply: this.#state.overrides.delete(limitId),
+      persist: () => {
+        this.#storage.deleteOverride(limitId);
+      },
+    }));
+  }
+
+  /** Those in force. */
+  async listOverrides(): Promise<{ readonly overrides: readonly OverrideRecord[] }> {
+    const nowMs = Date.now();
+    return { overrides: [...this.#state.overrides.values()].filter(({ expiresAtMs }) => nowMs < expiresAtMs) };
   }
 
   async createKey(request: { readonly v: 1; readonly keyId: string; readonly label: string }): Promise<KeyRecord> {
@@ -98,12 +144,14 @@ export class Tenant extends DurableObject<Env> implements TenantProtocol {
     this.#alarmSet = false;
     const nowMs = Date.now();
     this.#turn(() => {
-      const { partitions, lessees } = this.#state;
+      const { partitions, lessees, overrides } = this.#state;
       const full = [...partitions].filter(([, partition]) => {
         advance(partition, nowMs);
         return isUntouched(partition);
       });
       const silent = silentLessees(lessees, nowMs);
+      const ended = [...overrides.values()].filter(({ expiresAtMs }) => nowMs >= expiresAtMs);
+      for (const { limitId } of ended) overrides.delete(limitId);
       for (const [name] of full) partitions.delete(name);
       for (const lesseeId of silent) lessees.delete(lesseeId);
       return {
@@ -111,10 +159,11 @@ export class Tenant extends DurableObject<Env> implements TenantProtocol {
         persist: () => {
           for (const [name] of full) this.#storage.deletePartition(name);
           for (const lesseeId of silent) this.#storage.deleteLessee(lesseeId);
+          for (const { limitId } of ended) this.#storage.deleteOverride(limitId);
         },
       };
     });
-    if (this.#state.partitions.size > 0 || this.#state.lessees.size > 0) await this.#setAlarm();
+    await this.#setNextAlarm(nowMs);
   }
 
   #decide(request: LeaseRequest, nowMs: number): Turn<LeaseReply> {
@@ -162,5 +211,15 @@ export class Tenant extends DurableObject<Env> implements TenantProtocol {
   async #setAlarm(): Promise<void> {
     this.#alarmSet = true;
     await this.ctx.storage.setAlarm(Date.now() + CLEANUP_AFTER_MS);
+  }
+
+  /** In a minute while there is something to clean; when only overrides are left, when the first of them ends. */
+  async #setNextAlarm(nowMs: number): Promise<void> {
+    const { partitions, lessees, overrides } = this.#state;
+    if (partitions.size + lessees.size > 0) await this.#setAlarm();
+    else if (overrides.size > 0) {
+      const firstMs = Math.min(...[...overrides.values()].map(({ expiresAtMs }) => expiresAtMs));
+      await this.ctx.storage.setAlarm(Math.max(firstMs, nowMs + CLEANUP_AFTER_MS));
+    }
   }
 }

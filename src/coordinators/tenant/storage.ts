@@ -5,11 +5,12 @@
 import type { LeaseBook } from "../../policy/limits/lease-replies.ts";
 import type { Lease, Partition } from "../../policy/limits/partition.ts";
 import type { LeaseDecision, LimitSpec, QuotaPeriod } from "../../policy/limits/types.ts";
-import type { KeyRecord } from "../../protocol/tenant.ts";
+import type { KeyRecord, OverrideRecord } from "../../protocol/tenant.ts";
 
 const SCHEMA_VERSION = 1;
 
 export interface TenantState extends LeaseBook {
+  readonly overrides: Map<string, OverrideRecord>;
   recordVersion: number;
   revokedKeyIds: string[];
   /** Rows that could not be read. */
@@ -29,6 +30,7 @@ export class TenantStorage {
         reply TEXT NOT NULL, leases TEXT NOT NULL) WITHOUT ROWID;
       CREATE TABLE IF NOT EXISTS api_key (
         key_id TEXT PRIMARY KEY, label TEXT NOT NULL, created_at_ms INTEGER NOT NULL, revoked_at_ms INTEGER) WITHOUT ROWID;
+      CREATE TABLE IF NOT EXISTS override (limit_id TEXT PRIMARY KEY, state TEXT NOT NULL) WITHOUT ROWID;
     `);
     this.#sql.exec("INSERT OR IGNORE INTO meta (name, value) VALUES ('schema', ?), ('record', 1)", SCHEMA_VERSION);
   }
@@ -37,6 +39,7 @@ export class TenantStorage {
     const state: TenantState = {
       partitions: new Map(),
       lessees: new Map(),
+      overrides: this.#overrides(),
       recordVersion: 1,
       revokedKeyIds: [],
       corruptRows: 0,
@@ -54,6 +57,7 @@ export class TenantStorage {
       state.lessees.set(lesseeId, { seq: Number(row["seq"]), heardAtMs: Number(row["heard_at_ms"]), decision });
       loadLeases(state, lesseeId, parseJson(row["leases"]));
     }
+    state.corruptRows += this.#sql.exec("SELECT limit_id FROM override").toArray().length - state.overrides.size;
     const record = this.#sql.exec("SELECT value FROM meta WHERE name = 'record'").toArray()[0];
     state.recordVersion = typeof record?.["value"] === "number" ? record["value"] : 1;
     state.revokedKeyIds = this.#sql
@@ -95,6 +99,24 @@ export class TenantStorage {
 
   deleteLessee(lesseeId: string): void {
     this.#sql.exec("DELETE FROM lessee WHERE lessee_id = ?", lesseeId);
+  }
+
+  /** Those that can be read; an unreadable one is as if it had ended. */
+  #overrides(): Map<string, OverrideRecord> {
+    const overrides = new Map<string, OverrideRecord>();
+    for (const row of this.#sql.exec("SELECT limit_id, state FROM override ORDER BY limit_id")) {
+      const override = parseOverride(textOf(row["limit_id"]), parseJson(row["state"]));
+      if (override !== undefined) overrides.set(override.limitId, override);
+    }
+    return overrides;
+  }
+
+  saveOverride({ limitId, ...state }: OverrideRecord): void {
+    this.#sql.exec("INSERT OR REPLACE INTO override (limit_id, state) VALUES (?, ?)", limitId, JSON.stringify(state));
+  }
+
+  deleteOverride(limitId: string): void {
+    this.#sql.exec("DELETE FROM override WHERE limit_id = ?", limitId);
   }
 
   keys(): KeyRecord[] {
@@ -259,6 +281,15 @@ function parseLease(value: unknown): Lease | undefined {
     creditMicro: 0,
     sharedAtMs: heardAtMs,
   };
+}
+
+function parseOverride(limitId: string, value: unknown): OverrideRecord | undefined {
+  if (!isRecord(value)) return undefined;
+  const { expiresAtMs, setAtMs, reason } = value;
+  const spec = parseSpec(value["spec"]);
+  if (spec === undefined || !isAmount(expiresAtMs) || !isAmount(setAtMs) || typeof reason !== "string")
+    return undefined;
+  return { limitId, spec, expiresAtMs, setAtMs, reason };
 }
 
 /** A stored decision is only ever handed back to the lessee it was made for; its shape is ours. */

@@ -8,7 +8,7 @@
  */
 import { decideLease, makeRoom } from "./lease-book.ts";
 import type { Partition } from "./partition.ts";
-import type { LeaseCall, LeaseDecision } from "./types.ts";
+import type { LeaseCall, LeaseDecision, LimitSpec } from "./types.ts";
 
 /** Lessees whose last answer is kept; those unheard for LESSEE_FORGOTTEN_MS make room. */
 export const MAX_LESSEES = 2_000;
@@ -22,10 +22,42 @@ export interface AnsweredCall {
   readonly heardAtMs: number;
 }
 
+/** Holds instead of what callers were configured with, until it ends by itself. */
+export interface Override {
+  readonly spec: LimitSpec;
+  readonly expiresAtMs: number;
+}
+
 /** What a coordinator keeps. */
 export interface LeaseBook {
   readonly partitions: Map<string, Partition>;
   readonly lessees: Map<string, AnsweredCall>;
+  /** By the id of the limit; of all its partitions. */
+  readonly overrides: ReadonlyMap<string, Override>;
+}
+
+export function newLeaseBook(): LeaseBook {
+  return { partitions: new Map(), lessees: new Map(), overrides: new Map() };
+}
+
+/** The limit that a partition is an instance of: `requests|a12` is of `requests`. */
+export function limitIdOf(partition: string): string {
+  const end = partition.indexOf("|");
+  return end === -1 ? partition : partition.slice(0, end);
+}
+
+/** What is in force instead of `spec`: only of the same kind, and not once it has ended. */
+export function overrideOf(
+  overrides: ReadonlyMap<string, Override>,
+  partition: string,
+  spec: LimitSpec,
+  nowMs: number,
+): LimitSpec | undefined {
+  if (overrides.size === 0) return undefined;
+  const override = overrides.get(limitIdOf(partition));
+  return override !== undefined && override.spec.kind === spec.kind && nowMs < override.expiresAtMs
+    ? override.spec
+    : undefined;
 }
 
 export type LeaseAnswer =
@@ -53,9 +85,21 @@ export function answerLease(book: LeaseBook, call: LeaseCall, nowMs: number): Le
   if (forgottenLessees === undefined) return { kind: "full", what: "lessees" };
   const removedPartitions = makeRoom(book.partitions, call, nowMs);
   if (removedPartitions === undefined) return { kind: "full", what: "partitions" };
-  const decision = decideLease(book.partitions, call, nowMs);
+  const decision = decideInForce(book, call, nowMs);
   book.lessees.set(call.lesseeId, { seq: call.seq, decision, heardAtMs: nowMs });
   return { kind: "decided", decision, removedPartitions, forgottenLessees };
+}
+
+function decideInForce({ partitions, overrides }: LeaseBook, call: LeaseCall, nowMs: number): LeaseDecision {
+  if (overrides.size === 0) return decideLease(partitions, call, nowMs);
+  const inForce = call.items.map((item) => overrideOf(overrides, item.partition, item.spec, nowMs));
+  const items = call.items.map((item, index) => ({ ...item, spec: inForce[index] ?? item.spec }));
+  const decision = decideLease(partitions, { ...call, items }, nowMs);
+  const grants = decision.grants.map((grant, index) => {
+    const spec = inForce[index];
+    return spec === undefined ? grant : { ...grant, spec };
+  });
+  return { ...decision, grants };
 }
 
 /** Undefined: no room for one more. */
