@@ -5,16 +5,23 @@ import {
   adoptSpec,
   advance,
   capacityMicro,
+  chargeDebt,
+  countFreeSlots,
+  isUntouched,
+  LEASE_GRACE_MS,
+  mostLeft,
   newLease,
   newPartition,
   type Partition,
+  refillPerSecond,
+  refundQuota,
+  sameSpec,
 } from "../../../src/policy/limits/partition.ts";
 import { fairShare } from "../../../src/policy/limits/fair-share.ts";
 import { periodEndMs } from "../../../src/policy/limits/calendar.ts";
-import { type LeaseCall, type LimitSpec, MICRO_TOKENS_PER_TOKEN } from "../../../src/policy/limits/types.ts";
-import { bucket } from "../../../sim/limits/world.ts";
+import type { LeaseCall, LimitSpec } from "../../../src/policy/limits/types.ts";
+import { bucket, leaseTo, partition as fullPartition, quota, runs, SEED, slots, T0, TOKEN } from "./builders.ts";
 
-const TOKEN = MICRO_TOKENS_PER_TOKEN;
 const emptied = (spec: LimitSpec, atMs = 0): Partition => ({ ...newPartition(spec, 1, atMs), freeMicro: 0 });
 
 describe("refill", () => {
@@ -31,6 +38,7 @@ describe("refill", () => {
         expect(often.freeMicro).toBe(once.freeMicro);
         expect(often.freeMicro).toBe(Math.min(100 * TOKEN, Math.floor((nowMs * 35) / 18)));
       }),
+      { seed: SEED, numRuns: runs(100) },
     );
   });
 
@@ -64,7 +72,236 @@ describe("refill", () => {
   });
 });
 
+describe("an instant of a partition", () => {
+  it("full has no rest of a refill, so nothing comes in early afterwards", () => {
+    const spec: LimitSpec = { kind: "bucket", refillNumerator: 2, refillDenominator: 3, burstMicro: 10 };
+    const partition = fullPartition(spec, { freeMicro: 0 });
+    advance(partition, T0 + 1);
+    expect([partition.freeMicro, partition.carry]).toEqual([0, 2]);
+    advance(partition, T0 + 2);
+    expect([partition.freeMicro, partition.carry]).toEqual([1, 1]);
+    // 9 more micro-tokens are there after 13 ms: (9 × 3 − 1) / 2.
+    advance(partition, T0 + 14);
+    expect([partition.freeMicro, partition.carry]).toEqual([9, 1]);
+    advance(partition, T0 + 16);
+    expect([partition.freeMicro, partition.carry]).toEqual([10, 0]);
+    advance(partition, T0 + 1_000);
+    partition.freeMicro = 0;
+    advance(partition, T0 + 1_001);
+    expect([partition.freeMicro, partition.carry]).toEqual([0, 2]);
+  });
+
+  it("is the same twice, and a small step back changes nothing", () => {
+    const partition = fullPartition(bucket(10, 100), { freeMicro: 0 });
+    advance(partition, T0);
+    advance(partition, T0 - 1_000);
+    expect([partition.freeMicro, partition.refilledAtMs]).toEqual([0, T0]);
+    advance(partition, T0 - 1_001);
+    expect(partition.refilledAtMs).toBe(T0 - 1_001);
+  });
+
+  it("begins a quota anew when its period is over, without what is leased, and in a new epoch", () => {
+    const day = 86_400_000;
+    const start = Math.ceil(T0 / day) * day;
+    const partition = newPartition(quota(100), 1, start);
+    expect(partition.periodEndsAtMs).toBe(start + day);
+    partition.freeMicro = 10 * TOKEN;
+    partition.writtenOffMicro = 5;
+    leaseTo(partition, "edge", { remainingMicro: 30 * TOKEN, expiresAtMs: start + 2 * day });
+    advance(partition, start + day - 1);
+    expect([partition.freeMicro, partition.epoch, partition.writtenOffMicro]).toEqual([10 * TOKEN, 1, 5]);
+    advance(partition, start + day);
+    expect([partition.freeMicro, partition.epoch, partition.writtenOffMicro]).toEqual([70 * TOKEN, 2, 0]);
+    expect(partition.periodEndsAtMs).toBe(start + 2 * day);
+  });
+
+  it("pays what a quota owes out of the next period", () => {
+    const partition = fullPartition(quota(100), { freeMicro: 0, debtMicro: 30 * TOKEN, periodEndsAtMs: T0 });
+    advance(partition, T0 + 1);
+    expect([partition.freeMicro, partition.debtMicro]).toEqual([100 * TOKEN, 0]);
+  });
+
+  it("counts what a quota lost with leases that ran out; a bucket's comes in again", () => {
+    for (const [spec, writtenOff] of [
+      [quota(100), 30 * TOKEN],
+      [bucket(1, 100), 0],
+    ] as const) {
+      const partition = fullPartition(spec, { freeMicro: 0, refilledAtMs: T0 + 20_000 });
+      leaseTo(partition, "edge", { remainingMicro: 30 * TOKEN, expiresAtMs: T0 + 1_000 });
+      advance(partition, T0 + 1_000 + LEASE_GRACE_MS);
+      expect([partition.freeMicro, partition.outstandingMicro]).toEqual([0, 0]);
+      expect(partition.writtenOffMicro).toBe(writtenOff);
+    }
+  });
+
+  it("has slots free again that were leased to one who is gone", () => {
+    const partition = fullPartition(slots(10), { freeMicro: 4 * TOKEN });
+    leaseTo(partition, "edge", { remainingMicro: 6 * TOKEN, expiresAtMs: T0 + 1_000 });
+    advance(partition, T0 + 1_249);
+    expect(partition.freeMicro).toBe(4 * TOKEN);
+    advance(partition, T0 + 1_250);
+    expect(partition.freeMicro).toBe(10 * TOKEN);
+  });
+
+  it("lets a lease melt, evenly, a grace later than its lessee does", () => {
+    const partition = fullPartition(bucket(1, 100), { freeMicro: 0, refilledAtMs: T0 + 100_000 });
+    leaseTo(partition, "edge", { remainingMicro: 10 * TOKEN, expiresAtMs: T0 + 1_000, meltMs: 500 });
+    advance(partition, T0 + 750);
+    expect(partition.outstandingMicro).toBe(10 * TOKEN);
+    advance(partition, T0 + 1_000);
+    expect(partition.outstandingMicro).toBe(5 * TOKEN);
+  });
+
+  it("remembers a lessee that holds nothing for three seconds, one that holds something as long as it does", () => {
+    const partition = fullPartition(bucket(1, 100), { freeMicro: 0 });
+    leaseTo(partition, "dry");
+    leaseTo(partition, "holder", { remainingMicro: TOKEN, expiresAtMs: T0 + 60_000 });
+    advance(partition, T0 + 3_000);
+    expect([...partition.leases.keys()]).toEqual(["dry", "holder"]);
+    advance(partition, T0 + 3_001);
+    expect([...partition.leases.keys()]).toEqual(["holder"]);
+  });
+});
+
+describe("what may be left of a lease", () => {
+  it("is all before it melts, then an even part, and nothing at its end", () => {
+    expect([501, 500, 250, 1, 0, -1].map((leftMs) => mostLeft(1_001, 500, leftMs))).toEqual([
+      1_001, 1_001, 500, 2, 0, 0,
+    ]);
+    expect([1, 0].map((leftMs) => mostLeft(1_001, 0, leftMs))).toEqual([1_001, 0]);
+  });
+});
+
+describe("a cost known after the response", () => {
+  it("is paid by free tokens, then owed, up to the capacity; refill pays it first", () => {
+    const partition = fullPartition(bucket(10, 20), { freeMicro: 5 * TOKEN });
+    chargeDebt(partition, 3 * TOKEN);
+    expect([partition.freeMicro, partition.debtMicro]).toEqual([2 * TOKEN, 0]);
+    chargeDebt(partition, 7 * TOKEN);
+    expect([partition.freeMicro, partition.debtMicro]).toEqual([0, 5 * TOKEN]);
+    chargeDebt(partition, 100 * TOKEN);
+    expect(partition.debtMicro).toBe(20 * TOKEN);
+    advance(partition, T0 + 1_000);
+    expect([partition.freeMicro, partition.debtMicro]).toEqual([0, 10 * TOKEN]);
+    advance(partition, T0 + 2_500);
+    expect([partition.freeMicro, partition.debtMicro]).toEqual([5 * TOKEN, 0]);
+    advance(partition, T0 + 60_000);
+    expect([partition.freeMicro, partition.debtMicro]).toEqual([20 * TOKEN, 0]);
+  });
+
+  it("is paid in full by one long pause", () => {
+    const partition = fullPartition(bucket(10, 20), { freeMicro: 0, debtMicro: 20 * TOKEN });
+    advance(partition, T0 + 3_999);
+    expect([partition.freeMicro, partition.debtMicro]).toEqual([19_990_000, 0]);
+  });
+});
+
+describe("a refund", () => {
+  it("is of quotas, in the period it was spent in, and never beyond the quota", () => {
+    const daily = fullPartition(quota(10), { freeMicro: 4 * TOKEN, epoch: 3 });
+    leaseTo(daily, "edge", { remainingMicro: 3 * TOKEN });
+    refundQuota(daily, 2 * TOKEN, 2);
+    refundQuota(daily, 2 * TOKEN, 4);
+    expect(daily.freeMicro).toBe(4 * TOKEN);
+    refundQuota(daily, 2 * TOKEN, 3);
+    expect(daily.freeMicro).toBe(6 * TOKEN);
+    refundQuota(daily, 2 * TOKEN, 3);
+    expect(daily.freeMicro).toBe(7 * TOKEN);
+    const bucketed = fullPartition(bucket(1, 10), { freeMicro: 0 });
+    refundQuota(bucketed, TOKEN, 1);
+    expect(bucketed.freeMicro).toBe(0);
+  });
+
+  it("pays what is owed first", () => {
+    const daily = fullPartition(quota(10), { freeMicro: 0, debtMicro: 3 * TOKEN });
+    refundQuota(daily, 5 * TOKEN, 1);
+    expect([daily.freeMicro, daily.debtMicro]).toEqual([2 * TOKEN, 0]);
+  });
+});
+
+describe("the kinds of limits", () => {
+  it("have a capacity, and buckets a rate", () => {
+    expect([bucket(3, 7), quota(8), slots(9)].map(capacityMicro)).toEqual([7 * TOKEN, 8 * TOKEN, 9 * TOKEN]);
+    expect([bucket(3, 7), quota(8), slots(9)].map(refillPerSecond)).toEqual([3 * TOKEN, 0, 0]);
+    expect(refillPerSecond({ kind: "bucket", refillNumerator: 1, refillDenominator: 4, burstMicro: 1 })).toBe(250);
+    expect([bucket(3, 7), slots(9)].map((spec) => newPartition(spec, 1, T0).periodEndsAtMs)).toEqual([0, 0]);
+  });
+
+  it("are the same when every part is", () => {
+    const base: LimitSpec = { kind: "bucket", refillNumerator: 2, refillDenominator: 3, burstMicro: 4 };
+    const daily = { ...quota(1), kind: "quota", period: "day", quotaMicro: TOKEN, timeZone: "UTC" } as const;
+    const others: readonly (readonly [LimitSpec, LimitSpec])[] = [
+      [base, { ...base, refillNumerator: 9 }],
+      [base, { ...base, refillDenominator: 9 }],
+      [base, { ...base, burstMicro: 9 }],
+      [daily, { ...daily, quotaMicro: 9 }],
+      [daily, { ...daily, period: "hour" }],
+      [daily, { ...daily, timeZone: "Asia/Kolkata" }],
+      [slots(1), slots(2)],
+      [slots(1), daily],
+      [daily, slots(1)],
+      [base, daily],
+      [daily, base],
+      [base, slots(1)],
+      [slots(4), bucket(4, 4)],
+    ];
+    for (const [a, b] of others)
+      expect([sameSpec(a, a), sameSpec({ ...b }, b), sameSpec(a, b)]).toEqual([true, true, false]);
+  });
+
+  it("of slots have free what is not leased, never less than none; others keep what they have", () => {
+    const few = fullPartition(slots(2), { outstandingMicro: 5 * TOKEN });
+    countFreeSlots(few);
+    expect(few.freeMicro).toBe(0);
+    few.outstandingMicro = TOKEN;
+    countFreeSlots(few);
+    expect(few.freeMicro).toBe(TOKEN);
+    const bucketed = fullPartition(bucket(1, 5), { freeMicro: TOKEN });
+    countFreeSlots(bucketed);
+    expect(bucketed.freeMicro).toBe(TOKEN);
+  });
+
+  it("are untouched when full, with nothing leased and nothing owed", () => {
+    expect(isUntouched(fullPartition(bucket(1, 5)))).toBe(true);
+    expect(isUntouched(fullPartition(bucket(1, 5), { freeMicro: 5 * TOKEN - 1 }))).toBe(false);
+    expect(isUntouched(fullPartition(bucket(1, 5), { debtMicro: 1 }))).toBe(false);
+    expect(isUntouched(fullPartition(bucket(1, 5), { outstandingMicro: 1 }))).toBe(false);
+  });
+});
+
 describe("a changed limit", () => {
+  it("keeps room for what is leased, and forgets the rest of the refill", () => {
+    const partition = fullPartition(bucket(10, 100), { freeMicro: 50 * TOKEN, carry: 3, debtMicro: 0 });
+    leaseTo(partition, "edge", { remainingMicro: 15 * TOKEN });
+    adoptSpec(partition, bucket(10, 20), 2, T0 + 7);
+    expect(partition).toMatchObject({ freeMicro: 5 * TOKEN, carry: 0, refilledAtMs: T0 + 7, specVersion: 2 });
+    adoptSpec(partition, bucket(10, 10), 3, T0 + 7);
+    expect(partition.freeMicro).toBe(0);
+  });
+
+  it("owes no more than it has room for", () => {
+    const partition = fullPartition(bucket(10, 100), { freeMicro: 0, debtMicro: 50 * TOKEN });
+    adoptSpec(partition, bucket(10, 20), 2, T0);
+    expect(partition.debtMicro).toBe(20 * TOKEN);
+  });
+
+  it("that is the same after all keeps its epoch and its refill, and its version is heard", () => {
+    const partition = fullPartition(bucket(10, 100), { carry: 3 });
+    adoptSpec(partition, bucket(10, 100), 2, T0 + 5);
+    expect(partition).toMatchObject({ epoch: 1, carry: 3, refilledAtMs: T0, specVersion: 2, specSeenAtMs: T0 + 5 });
+  });
+
+  it("of a quota has a period of its own; of slots, those that are not leased", () => {
+    const partition = fullPartition(bucket(10, 100), { freeMicro: 7 * TOKEN });
+    adoptSpec(partition, quota(20, "minute"), 2, T0);
+    expect(partition).toMatchObject({ freeMicro: 7 * TOKEN, periodEndsAtMs: Math.ceil((T0 + 1) / 60_000) * 60_000 });
+    adoptSpec(partition, bucket(10, 20), 3, T0);
+    expect(partition).toMatchObject({ freeMicro: 7 * TOKEN, periodEndsAtMs: 0 });
+    leaseTo(partition, "edge", { remainingMicro: 2 * TOKEN });
+    adoptSpec(partition, slots(5), 4, T0);
+    expect(partition.freeMicro).toBe(3 * TOKEN);
+  });
+
   it("shrinks what is free, and never fills it up", () => {
     const partition = newPartition(bucket(10, 100), 1, 0);
     adoptSpec(partition, bucket(10, 20), 2, 0);
@@ -77,7 +314,9 @@ describe("a changed limit", () => {
     const partition = newPartition(bucket(10, 100), 5, 0);
     adoptSpec(partition, bucket(1, 1), 4, 1_000);
     expect(capacityMicro(partition.spec)).toBe(100 * TOKEN);
-    adoptSpec(partition, bucket(1, 1), 4, 61_000);
+    adoptSpec(partition, bucket(1, 1), 4, 60_000);
+    expect(capacityMicro(partition.spec)).toBe(100 * TOKEN);
+    adoptSpec(partition, bucket(1, 1), 4, 60_001);
     expect(capacityMicro(partition.spec)).toBe(TOKEN);
   });
 });
@@ -136,8 +375,10 @@ describe("fair shares", () => {
         // Never less than an equal part, unless that is all it wants.
         expect(share).toBeGreaterThanOrEqual(Math.min(mine, supply / (others.length + 1)) - 1e-9);
         const total = others.reduce((sum, wanted) => sum + Math.min(wanted, share), 0) + share;
-        if (share < mine) expect(total).toBeGreaterThanOrEqual(Math.min(supply, total) - 1e-6);
+        // Nothing is left over while somebody wants more.
+        if (share < mine) expect(total).toBeGreaterThanOrEqual(supply - 1e-6);
       }),
+      { seed: SEED, numRuns: runs(1_000) },
     );
   });
   it("of a supply that covers all wishes are the wishes", () => {
@@ -156,6 +397,16 @@ describe("calendar periods", () => {
     ["month", "America/New_York", "2026-11-01T03:00:00Z", "2026-11-01T04:00:00Z"],
     ["hour", "Asia/Kolkata", "2026-11-23T13:10:00Z", "2026-11-23T13:30:00Z"],
     ["minute", "UTC", "2026-11-23T13:10:59.999Z", "2026-11-23T13:11:00Z"],
+    ["minute", "UTC", "2026-11-23T13:11:00Z", "2026-11-23T13:12:00Z"],
+    ["minute", "UTC", "2026-12-31T23:59:30Z", "2027-01-01T00:00:00Z"],
+    ["hour", "UTC", "2026-11-23T23:59:59Z", "2026-11-24T00:00:00Z"],
+    ["day", "UTC", "2028-02-28T12:00:00Z", "2028-02-29T00:00:00Z"],
+    ["day", "UTC", "2026-12-31T12:34:56Z", "2027-01-01T00:00:00Z"],
+    ["month", "UTC", "2026-11-23T13:10:00Z", "2026-12-01T00:00:00Z"],
+    ["month", "UTC", "2026-01-31T13:10:00Z", "2026-02-01T00:00:00Z"],
+    ["month", "Europe/Berlin", "2026-03-15T12:00:00Z", "2026-03-31T22:00:00Z"],
+    ["month", "Europe/Berlin", "2026-10-15T12:00:00Z", "2026-10-31T23:00:00Z"],
+    ["hour", "Europe/Berlin", "2026-10-25T00:30:00Z", "2026-10-25T02:00:00Z"],
   ] as const)("a %s in %s that holds %s ends at %s", (period, zone, now, end) => {
     expect(new Date(periodEndMs(at(now), period, zone)).toISOString()).toBe(new Date(at(end)).toISOString());
   });
@@ -172,6 +423,7 @@ describe("calendar periods", () => {
           expect(endMs - nowMs).toBeLessThanOrEqual(32 * 86_400_000);
         },
       ),
+      { seed: SEED, numRuns: runs(300) },
     );
   });
 });
