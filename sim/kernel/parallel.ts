@@ -28,9 +28,9 @@ export async function runParallel<Outcome>(moduleUrl: string, jobs: readonly unk
 }
 
 /** In a thread: performs each job that comes. In the main thread: nothing. */
-export function serveJobs<Job>(perform: (job: Job) => unknown): void {
+export function serveJobs(perform: (job: never) => unknown): void {
   if (isMainThread) return;
-  parentPort?.on("message", (job: Job) => {
+  parentPort?.on("message", (job: never) => {
     parentPort?.postMessage(perform(job));
   });
 }
