@@ -30,7 +30,6 @@ export async function runParallel<Outcome>(moduleUrl: string, jobs: readonly unk
 /** In a thread: performs each job that comes. In the main thread: nothing. */
 export function serveJobs(perform: (job: never) => unknown): void {
   if (isMainThread) return;
-  parentPort?.on("message", (job: never) => {
-    parentPort?.postMessage(perform(job));
-  });
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the module that sends the jobs is the one that serves them
+  parentPort?.on("message", (job) => parentPort?.postMessage(perform(job as never)));
 }
