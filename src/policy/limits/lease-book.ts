@@ -18,6 +18,7 @@ import {
   capacityMicro,
   chargeDebt,
   countFreeSlots,
+  giveBack,
   isUntouched,
   type Lease,
   newLease,
@@ -138,7 +139,7 @@ function settle(partition: Partition, lease: Lease, item: LeaseItem): void {
   lease.remainingMicro = Math.min(item.heldMicro, most);
   partition.outstandingMicro += lease.remainingMicro - before;
   if (isSlots) countFreeSlots(partition);
-  else partition.freeMicro += Math.min(item.returnMicro, before - lease.remainingMicro);
+  else giveBack(partition, Math.min(item.returnMicro, before - lease.remainingMicro));
 }
 
 /** One request takes one slot, whatever it costs in tokens. */

@@ -126,6 +126,23 @@ describe("a lease", () => {
     expect(next).toMatchObject({ leasedMicro: 4 * TOKEN, freeMicro: 41 * TOKEN });
   });
 
+  it("returned pays what is owed, before it is free", () => {
+    const one = partition(bucket(1, 100), { freeMicro: 0, debtMicro: 5 * TOKEN });
+    leaseTo(one, "edge", { remainingMicro: 10 * TOKEN });
+    const given = grantOf(bookOf(one), item(one.spec, { heldMicro: 2 * TOKEN, returnMicro: 8 * TOKEN }));
+    expect([given.freeMicro, one.debtMicro]).toEqual([3 * TOKEN, 0]);
+  });
+
+  it("returned to a limit that has shrunk is free only as far as there is room", () => {
+    const one = partition(bucket(1, 100), { freeMicro: 0 });
+    leaseTo(one, "other", { remainingMicro: 20 * TOKEN });
+    leaseTo(one, "edge", { remainingMicro: 10 * TOKEN });
+    const smaller = bucket(1, 25);
+    grantOf(bookOf(one), item(smaller, { heldMicro: 10 * TOKEN }), { configVersion: 2 });
+    const given = grantOf(bookOf(one), item(smaller, { returnMicro: 10 * TOKEN }), { configVersion: 2 });
+    expect([given.freeMicro, one.outstandingMicro]).toEqual([5 * TOKEN, 20 * TOKEN]);
+  });
+
   it("of slots that were written off is taken up again as far as slots are free", () => {
     const one = partition(slots(10), { freeMicro: 3 * TOKEN });
     leaseTo(one, "other", { remainingMicro: 7 * TOKEN });
