@@ -214,6 +214,7 @@ export function composeItem(holding: Holding, needMicro: number, nowMs: number):
   const { least, target, most } = targets(holding, demand);
   const returnMicro = Math.max(0, Math.min(holding.stockMicro, Math.max(needMicro, held - most)));
   holding.stockMicro -= returnMicro;
+  claim(holding, nowMs);
   const { debtMicro, refundMicro, epoch } = holding;
   holding.debtMicro = 0;
   holding.refundMicro = 0;
@@ -227,6 +228,16 @@ export function composeItem(holding: Holding, needMicro: number, nowMs: number):
     ...(debtMicro === 0 ? {} : { debtMicro }),
     ...(refundMicro === 0 ? {} : { refundMicro, epoch }),
   };
+}
+
+/**
+ * What the coordinator is told to be held melts there from this amount on: here too, even if the reply never comes. So
+ * the line is drawn anew through what is left now, and never beyond it.
+ */
+function claim(holding: Holding, nowMs: number): void {
+  const leftMs = holding.expiresAtMs - nowMs;
+  const { stockMicro, meltMs } = holding;
+  holding.lineMicro = leftMs < meltMs && leftMs > 0 ? Math.ceil((stockMicro * meltMs) / leftMs) : stockMicro;
 }
 
 /** How much to hold, and how much is too much. Slots: a quarter more than the most in use lately. */

@@ -60,6 +60,18 @@ describe("a lease", () => {
     expect(lives(100, 80, 10)).toMatchObject({ horizonMs: 1_500, ttlMs: 3_000 });
   });
 
+  it("is not shorter than the one before, by which its lessee lives until it has this reply", () => {
+    const after = (leftMs: number) => {
+      const one = partition(bucket(100, 30), { freeMicro: 0 });
+      leaseTo(one, "edge", { remainingMicro: 10 * TOKEN, expiresAtMs: T0 + leftMs });
+      return grantOf(bookOf(one), item(one.spec, { heldMicro: 10 * TOKEN, demandMicroPerSecond: 100 * TOKEN }));
+    };
+    expect(after(900)).toMatchObject({ horizonMs: 300, ttlMs: 1_000, meltMs: 750 });
+    expect(after(2_000)).toMatchObject({ ttlMs: 2_000, meltMs: 1_500 });
+    // An end this far away was written before the clock stepped back.
+    expect(after(3_600_000)).toMatchObject({ ttlMs: 30_000 });
+  });
+
   it("of a quota or of slots has a life of its own, and ends at once", () => {
     expect(grantOf(new Map(), item(quota(50), { wantMicro: 10 * TOKEN }))).toMatchObject({
       ttlMs: 30_000,

@@ -302,6 +302,31 @@ describe("what a call says", () => {
     expect(composeItem(late, 0, T0)).toMatchObject({ heldMicro: 0, returnMicro: 0, wantMicro: 10 * TOKEN });
   });
 
+  it("melts from what it claims, as it does at the coordinator, even if no reply comes", () => {
+    const melting = demanding(100, 10);
+    Object.assign(melting, { lineMicro: 100 * TOKEN, expiresAtMs: T0 + 3_000, meltMs: 2_000 });
+    expect(composeItem(melting, 0, T0)).toMatchObject({ heldMicro: 10 * TOKEN, returnMicro: 0 });
+    expect(stock({ ...melting }, T0 + 1_000)).toBe(10 * TOKEN);
+    expect(stock({ ...melting }, T0 + 2_000)).toBe(5 * TOKEN);
+    // Half molten already: what is left goes on as before.
+    const half = demanding(100, 100);
+    Object.assign(half, { expiresAtMs: T0 + 1_000, meltMs: 2_000 });
+    expect(composeItem(half, 0, T0).heldMicro).toBe(50 * TOKEN);
+    expect([0, 500, 1_000].map((atMs) => stock({ ...half }, T0 + atMs))).toEqual([50 * TOKEN, 25 * TOKEN, 0]);
+    // What cannot be divided evenly: nothing is lost by claiming it.
+    const odd = demanding(100, 7);
+    Object.assign(odd, { expiresAtMs: T0 + 700, meltMs: 1_900, lineMicro: 100 * TOKEN });
+    composeItem(odd, 0, T0);
+    expect(stock(odd, T0)).toBe(7 * TOKEN);
+  });
+
+  it("melts from what it keeps, not from what it gives back", () => {
+    const much = demanding(10, 50);
+    Object.assign(much, { expiresAtMs: T0 + 1_000, meltMs: 500 });
+    composeItem(much, 0, T0);
+    expect(much.lineMicro).toBe(20 * TOKEN);
+  });
+
   it("counts the little that a young holding has seen for what it would come to", () => {
     const young = holding(FAST);
     noteDemand([young], 2 * TOKEN, T0);
