@@ -136,6 +136,42 @@ describe("slots", () => {
     expect([held.stockMicro, held.busyMicro]).toEqual([0, 0]);
   });
 
+  it("of a fail mode, beyond the lease, are not free again here when they end", () => {
+    const held = stocked(slots(9), 2);
+    spend([held], TOKEN, T0);
+    spend([held], TOKEN, T0);
+    occupySlots([held], false);
+    for (const [stockTokens, busyTokens] of [
+      [0, 2],
+      [1, 1],
+      [2, 0],
+    ]) {
+      releaseSlots([held], T0);
+      expect([held.stockMicro / TOKEN, held.busyMicro / TOKEN]).toEqual([stockTokens, busyTokens]);
+    }
+  });
+
+  it("taken back by the coordinator are not free again here when they end", () => {
+    const held = stocked(slots(9), 0, { busyMicro: 2 * TOKEN, lineMicro: 2 * TOKEN });
+    receive([held], decision([grant({ leasedMicro: TOKEN })]), T0, T0);
+    releaseSlots([held], T0);
+    expect([held.stockMicro, held.busyMicro]).toEqual([0, TOKEN]);
+    releaseSlots([held], T0);
+    expect([held.stockMicro, held.busyMicro]).toEqual([TOKEN, 0]);
+  });
+
+  it("given back with a call are no longer of the lease", () => {
+    const held = stocked(slots(9), 2, { direct: true });
+    spend([held], TOKEN, T0);
+    expect(composeItem(held, 0, T0)).toMatchObject({ heldMicro: TOKEN, returnMicro: TOKEN });
+    occupySlots([held], false);
+    releaseSlots([held], T0);
+    expect([held.stockMicro, held.busyMicro]).toEqual([0, TOKEN]);
+    composeItem(held, 0, T0);
+    releaseSlots([held], T0);
+    expect([held.stockMicro, held.busyMicro]).toEqual([TOKEN, 0]);
+  });
+
   it("that the coordinator admitted come out of the stock, those of a fail mode do not; tokens never", () => {
     const held = stocked(slots(4), 1);
     const tokens = stocked(FAST, 1);
