@@ -23,7 +23,8 @@ export function periodEndMs(nowMs: number, period: QuotaPeriod, timeZone: string
   // The zone's offset may differ at the target.
   const guessed = localTime(guess, timeZone);
   const end = guess - (asIfUtc(guessed) - target);
-  return end > nowMs ? end : nowMs + 60_000;
+  // Summer time may skip the local start: then the guess, counted by the time before, is the first instant after it.
+  return asIfUtc(localTime(end, timeZone)) === target ? end : guess;
 }
 
 function nextStart(local: LocalTime, period: QuotaPeriod): LocalTime {

@@ -18,6 +18,7 @@ import {
   capacityMicro,
   chargeDebt,
   countFreeSlots,
+  giveBack,
   isUntouched,
   type Lease,
   newLease,
@@ -47,6 +48,8 @@ const MELTING_RATIO = 0.75;
 export const QUOTA_TTL_MS = 30_000;
 /** A slot of an isolate that is gone is free again after so long; those in use are renewed well before. */
 export const SLOTS_TTL_MS = 10_000;
+/** Longer than any, so that a clock that stepped back makes no lease live for ever. */
+const LONGEST_TTL_MS = QUOTA_TTL_MS;
 /** Partitions of one tenant object. Full ones make room; when none is full, new ones are refused. */
 export const MAX_PARTITIONS = 10_000;
 /** Tokens per second (or slots) and active lessee below which nothing is leased ahead. */
@@ -138,7 +141,7 @@ function settle(partition: Partition, lease: Lease, item: LeaseItem): void {
   lease.remainingMicro = Math.min(item.heldMicro, most);
   partition.outstandingMicro += lease.remainingMicro - before;
   if (isSlots) countFreeSlots(partition);
-  else partition.freeMicro += Math.min(item.returnMicro, before - lease.remainingMicro);
+  else giveBack(partition, Math.min(item.returnMicro, before - lease.remainingMicro));
 }
 
 /** One request takes one slot, whatever it costs in tokens. */
@@ -200,7 +203,8 @@ function grantExtra(seat: Seat, nowMs: number): LeaseGrant {
   partition.outstandingMicro += grantedMicro;
   lease.remainingMicro += grantedMicro;
   lease.creditMicro -= grantedMicro;
-  const ttlMs = lifeMs(spec, crowd);
+  // Not shorter than the lease before: its lessee lives by that until it has this reply, which may be lost.
+  const ttlMs = Math.max(lifeMs(spec, crowd), Math.min(LONGEST_TTL_MS, lease.expiresAtMs - nowMs));
   lease.expiresAtMs = nowMs + ttlMs;
   lease.lineMicro = lease.remainingMicro;
   lease.meltMs = spec.kind === "bucket" ? Math.round(ttlMs * MELTING_RATIO) : 0;

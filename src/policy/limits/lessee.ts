@@ -144,8 +144,10 @@ export function releaseSlots(enforced: readonly Holding[], nowMs: number): boole
   let scarce = false;
   for (const holding of enforced) {
     if (holding.spec.kind !== "slots" || holding.busyMicro < SLOT_MICRO) continue;
+    const leased = holding.stockMicro + holding.busyMicro <= holding.lineMicro;
     holding.busyMicro -= SLOT_MICRO;
-    if (nowMs < holding.expiresAtMs) holding.stockMicro += SLOT_MICRO;
+    // One beyond the lease (of a fail mode, or taken back meanwhile) is nobody's to use again.
+    if (leased && nowMs < holding.expiresAtMs) holding.stockMicro += SLOT_MICRO;
     scarce ||= holding.direct;
   }
   return scarce;
@@ -214,6 +216,7 @@ export function composeItem(holding: Holding, needMicro: number, nowMs: number):
   const { least, target, most } = targets(holding, demand);
   const returnMicro = Math.max(0, Math.min(holding.stockMicro, Math.max(needMicro, held - most)));
   holding.stockMicro -= returnMicro;
+  claim(holding, nowMs);
   const { debtMicro, refundMicro, epoch } = holding;
   holding.debtMicro = 0;
   holding.refundMicro = 0;
@@ -227,6 +230,17 @@ export function composeItem(holding: Holding, needMicro: number, nowMs: number):
     ...(debtMicro === 0 ? {} : { debtMicro }),
     ...(refundMicro === 0 ? {} : { refundMicro, epoch }),
   };
+}
+
+/**
+ * What the coordinator is told to be held melts there from this amount on: here too, even if the reply never comes. So
+ * the line is drawn anew through what is left now, and never beyond it.
+ */
+function claim(holding: Holding, nowMs: number): void {
+  const { spec, stockMicro, busyMicro, lineMicro, meltMs } = holding;
+  const leftMs = holding.expiresAtMs - nowMs;
+  if (spec.kind === "slots") holding.lineMicro = Math.min(lineMicro, stockMicro + busyMicro);
+  else holding.lineMicro = leftMs < meltMs && leftMs > 0 ? Math.ceil((stockMicro * meltMs) / leftMs) : stockMicro;
 }
 
 /** How much to hold, and how much is too much. Slots: a quarter more than the most in use lately. */

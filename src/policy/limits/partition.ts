@@ -192,6 +192,11 @@ function credit(partition: Partition, amountMicro: number): void {
   partition.freeMicro += amountMicro - paid;
 }
 
+/** Takes tokens back that were leased: they pay what is owed, then are free; not beyond a limit that has shrunk. */
+export function giveBack(partition: Partition, amountMicro: number): void {
+  credit(partition, Math.min(amountMicro, roomMicro(partition)));
+}
+
 /** Charges a cost that is known only now: free tokens pay, the rest is owed, up to the capacity. */
 export function chargeDebt(partition: Partition, costMicro: number): void {
   const paid = Math.min(partition.freeMicro, costMicro);
@@ -202,7 +207,7 @@ export function chargeDebt(partition: Partition, costMicro: number): void {
 /** Gives quota back for an origin call that failed, in the period it was spent in; never beyond the quota. */
 export function refundQuota(partition: Partition, amountMicro: number, epoch: number): void {
   if (partition.spec.kind !== "quota" || epoch !== partition.epoch) return;
-  credit(partition, Math.min(amountMicro, roomMicro(partition)));
+  giveBack(partition, amountMicro);
 }
 
 /** Takes a changed spec: what is free shrinks with the capacity and never grows with it. */

@@ -60,6 +60,18 @@ describe("a lease", () => {
     expect(lives(100, 80, 10)).toMatchObject({ horizonMs: 1_500, ttlMs: 3_000 });
   });
 
+  it("is not shorter than the one before, by which its lessee lives until it has this reply", () => {
+    const after = (leftMs: number) => {
+      const one = partition(bucket(100, 30), { freeMicro: 0 });
+      leaseTo(one, "edge", { remainingMicro: 10 * TOKEN, expiresAtMs: T0 + leftMs });
+      return grantOf(bookOf(one), item(one.spec, { heldMicro: 10 * TOKEN, demandMicroPerSecond: 100 * TOKEN }));
+    };
+    expect(after(900)).toMatchObject({ horizonMs: 300, ttlMs: 1_000, meltMs: 750 });
+    expect(after(2_000)).toMatchObject({ ttlMs: 2_000, meltMs: 1_500 });
+    // An end this far away was written before the clock stepped back.
+    expect(after(3_600_000)).toMatchObject({ ttlMs: 30_000 });
+  });
+
   it("of a quota or of slots has a life of its own, and ends at once", () => {
     expect(grantOf(new Map(), item(quota(50), { wantMicro: 10 * TOKEN }))).toMatchObject({
       ttlMs: 30_000,
@@ -124,6 +136,23 @@ describe("a lease", () => {
     expect(given).toMatchObject({ leasedMicro: 4 * TOKEN, freeMicro: 41 * TOKEN });
     const next = grantOf(bookOf(one), item(one.spec, { heldMicro: 30 * TOKEN, returnMicro: 30 * TOKEN }), { seq: 2 });
     expect(next).toMatchObject({ leasedMicro: 4 * TOKEN, freeMicro: 41 * TOKEN });
+  });
+
+  it("returned pays what is owed, before it is free", () => {
+    const one = partition(bucket(1, 100), { freeMicro: 0, debtMicro: 5 * TOKEN });
+    leaseTo(one, "edge", { remainingMicro: 10 * TOKEN });
+    const given = grantOf(bookOf(one), item(one.spec, { heldMicro: 2 * TOKEN, returnMicro: 8 * TOKEN }));
+    expect([given.freeMicro, one.debtMicro]).toEqual([3 * TOKEN, 0]);
+  });
+
+  it("returned to a limit that has shrunk is free only as far as there is room", () => {
+    const one = partition(bucket(1, 100), { freeMicro: 0 });
+    leaseTo(one, "other", { remainingMicro: 20 * TOKEN });
+    leaseTo(one, "edge", { remainingMicro: 10 * TOKEN });
+    const smaller = bucket(1, 25);
+    grantOf(bookOf(one), item(smaller, { heldMicro: 10 * TOKEN }), { configVersion: 2 });
+    const given = grantOf(bookOf(one), item(smaller, { returnMicro: 10 * TOKEN }), { configVersion: 2 });
+    expect([given.freeMicro, one.outstandingMicro]).toEqual([5 * TOKEN, 20 * TOKEN]);
   });
 
   it("of slots that were written off is taken up again as far as slots are free", () => {

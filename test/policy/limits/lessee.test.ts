@@ -136,6 +136,42 @@ describe("slots", () => {
     expect([held.stockMicro, held.busyMicro]).toEqual([0, 0]);
   });
 
+  it("of a fail mode, beyond the lease, are not free again here when they end", () => {
+    const held = stocked(slots(9), 2);
+    spend([held], TOKEN, T0);
+    spend([held], TOKEN, T0);
+    occupySlots([held], false);
+    for (const [stockTokens, busyTokens] of [
+      [0, 2],
+      [1, 1],
+      [2, 0],
+    ]) {
+      releaseSlots([held], T0);
+      expect([held.stockMicro / TOKEN, held.busyMicro / TOKEN]).toEqual([stockTokens, busyTokens]);
+    }
+  });
+
+  it("taken back by the coordinator are not free again here when they end", () => {
+    const held = stocked(slots(9), 0, { busyMicro: 2 * TOKEN, lineMicro: 2 * TOKEN });
+    receive([held], decision([grant({ leasedMicro: TOKEN })]), T0, T0);
+    releaseSlots([held], T0);
+    expect([held.stockMicro, held.busyMicro]).toEqual([0, TOKEN]);
+    releaseSlots([held], T0);
+    expect([held.stockMicro, held.busyMicro]).toEqual([TOKEN, 0]);
+  });
+
+  it("given back with a call are no longer of the lease", () => {
+    const held = stocked(slots(9), 2, { direct: true });
+    spend([held], TOKEN, T0);
+    expect(composeItem(held, 0, T0)).toMatchObject({ heldMicro: TOKEN, returnMicro: TOKEN });
+    occupySlots([held], false);
+    releaseSlots([held], T0);
+    expect([held.stockMicro, held.busyMicro]).toEqual([0, TOKEN]);
+    composeItem(held, 0, T0);
+    releaseSlots([held], T0);
+    expect([held.stockMicro, held.busyMicro]).toEqual([TOKEN, 0]);
+  });
+
   it("that the coordinator admitted come out of the stock, those of a fail mode do not; tokens never", () => {
     const held = stocked(slots(4), 1);
     const tokens = stocked(FAST, 1);
@@ -300,6 +336,31 @@ describe("what a call says", () => {
     const late = demanding(10, 8);
     late.expiresAtMs = T0;
     expect(composeItem(late, 0, T0)).toMatchObject({ heldMicro: 0, returnMicro: 0, wantMicro: 10 * TOKEN });
+  });
+
+  it("melts from what it claims, as it does at the coordinator, even if no reply comes", () => {
+    const melting = demanding(100, 10);
+    Object.assign(melting, { lineMicro: 100 * TOKEN, expiresAtMs: T0 + 3_000, meltMs: 2_000 });
+    expect(composeItem(melting, 0, T0)).toMatchObject({ heldMicro: 10 * TOKEN, returnMicro: 0 });
+    expect(stock({ ...melting }, T0 + 1_000)).toBe(10 * TOKEN);
+    expect(stock({ ...melting }, T0 + 2_000)).toBe(5 * TOKEN);
+    // Half molten already: what is left goes on as before.
+    const half = demanding(100, 100);
+    Object.assign(half, { expiresAtMs: T0 + 1_000, meltMs: 2_000 });
+    expect(composeItem(half, 0, T0).heldMicro).toBe(50 * TOKEN);
+    expect([0, 500, 1_000].map((atMs) => stock({ ...half }, T0 + atMs))).toEqual([50 * TOKEN, 25 * TOKEN, 0]);
+    // What cannot be divided evenly: nothing is lost by claiming it.
+    const odd = demanding(100, 7);
+    Object.assign(odd, { expiresAtMs: T0 + 700, meltMs: 1_900, lineMicro: 100 * TOKEN });
+    composeItem(odd, 0, T0);
+    expect(stock(odd, T0)).toBe(7 * TOKEN);
+  });
+
+  it("melts from what it keeps, not from what it gives back", () => {
+    const much = demanding(10, 50);
+    Object.assign(much, { expiresAtMs: T0 + 1_000, meltMs: 500 });
+    composeItem(much, 0, T0);
+    expect(much.lineMicro).toBe(20 * TOKEN);
   });
 
   it("counts the little that a young holding has seen for what it would come to", () => {
