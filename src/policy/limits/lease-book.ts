@@ -98,13 +98,14 @@ export function makeRoom(
   const coming = call.items.filter((item) => !partitions.has(item.partition)).length;
   const removed: string[] = [];
   for (const [name, partition] of partitions) {
-    if (partitions.size + coming <= MAX_PARTITIONS) break;
+    if (partitions.size - removed.length + coming <= MAX_PARTITIONS) break;
     advance(partition, nowMs);
-    if (!isUntouched(partition) || call.items.some((item) => item.partition === name)) continue;
-    partitions.delete(name);
-    removed.push(name);
+    if (isUntouched(partition) && !call.items.some((item) => item.partition === name)) removed.push(name);
   }
-  return partitions.size + coming <= MAX_PARTITIONS ? removed : undefined;
+  // Not one less than needed: the caller removes from storage what is removed here, or nothing at all.
+  if (partitions.size - removed.length + coming > MAX_PARTITIONS) return undefined;
+  for (const name of removed) partitions.delete(name);
+  return removed;
 }
 
 function takeSeat(partitions: Map<string, Partition>, item: LeaseItem, call: LeaseCall, nowMs: number): Seat {

@@ -81,10 +81,11 @@ export function answerLease(book: LeaseBook, call: LeaseCall, nowMs: number): Le
       ? { kind: "repeated", decision: last.decision }
       : { kind: "stale" };
   }
-  const forgottenLessees = last === undefined ? forgetLessees(book.lessees, nowMs) : [];
+  const forgottenLessees = last === undefined ? lesseesToForget(book.lessees, nowMs) : [];
   if (forgottenLessees === undefined) return { kind: "full", what: "lessees" };
   const removedPartitions = makeRoom(book.partitions, call, nowMs);
   if (removedPartitions === undefined) return { kind: "full", what: "partitions" };
+  for (const lesseeId of forgottenLessees) book.lessees.delete(lesseeId);
   const decision = decideInForce(book, call, nowMs);
   book.lessees.set(call.lesseeId, { seq: call.seq, decision, heardAtMs: nowMs });
   return { kind: "decided", decision, removedPartitions, forgottenLessees };
@@ -103,10 +104,9 @@ function decideInForce({ partitions, overrides }: LeaseBook, call: LeaseCall, no
 }
 
 /** Undefined: no room for one more. */
-function forgetLessees(lessees: Map<string, AnsweredCall>, nowMs: number): readonly string[] | undefined {
+function lesseesToForget(lessees: ReadonlyMap<string, AnsweredCall>, nowMs: number): readonly string[] | undefined {
   if (lessees.size < MAX_LESSEES) return [];
   const forgotten = silentLessees(lessees, nowMs);
-  for (const lesseeId of forgotten) lessees.delete(lesseeId);
   return forgotten.length === 0 ? undefined : forgotten;
 }
 

@@ -216,6 +216,8 @@ export function adoptSpec(partition: Partition, spec: LimitSpec, specVersion: nu
   partition.specVersion = specVersion;
   partition.specSeenAtMs = nowMs;
   if (sameSpec(partition.spec, spec)) return;
+  // Free slots are no tokens: a bucket that was slots for a while would come back full.
+  if (partition.spec.kind === "slots" && spec.kind !== "slots") partition.freeMicro = 0;
   partition.spec = spec;
   partition.epoch++;
   partition.carry = 0;

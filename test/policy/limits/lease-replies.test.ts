@@ -77,6 +77,18 @@ describe("the bounds of a coordinator", () => {
     expect([book.partitions.size, book.lessees.size]).toEqual([0, MAX_LESSEES]);
   });
 
+  it("a call that is refused removes nothing: what is gone here would still be stored", () => {
+    const book = newLeaseBook();
+    for (let index = 0; index < MAX_LESSEES; index++) book.lessees.set(`old-${index}`, heard(T0 - 61_000));
+    for (let index = 0; index < MAX_PARTITIONS; index++) {
+      book.partitions.set(`spent-${index}`, partition(bucket(1, 1_000), { freeMicro: 0 }));
+    }
+    book.partitions.set("spent-5", partition(SPEC));
+    const two = leaseCall([item(SPEC), item(SPEC, { partition: "others" })]);
+    expect(answerLease(book, two, T0)).toEqual({ kind: "full", what: "partitions" });
+    expect([book.lessees.size, book.partitions.size]).toEqual([MAX_LESSEES, MAX_PARTITIONS]);
+  });
+
   it("full partitions make room for new ones; where none is full the call is refused", () => {
     const book = newLeaseBook();
     for (let index = 0; index < MAX_PARTITIONS; index++) {

@@ -300,6 +300,15 @@ describe("a changed limit", () => {
     leaseTo(partition, "edge", { remainingMicro: 2 * TOKEN });
     adoptSpec(partition, slots(5), 4, T0);
     expect(partition.freeMicro).toBe(3 * TOKEN);
+    adoptSpec(partition, slots(9), 5, T0);
+    expect(partition.freeMicro).toBe(7 * TOKEN);
+  });
+
+  it("that was slots for a while is not full again after it", () => {
+    const partition = fullPartition(bucket(10, 100), { freeMicro: 0 });
+    adoptSpec(partition, slots(100), 2, T0);
+    adoptSpec(partition, bucket(10, 100), 3, T0);
+    expect(partition.freeMicro).toBe(0);
   });
 
   it("shrinks what is free, and never fills it up", () => {
@@ -318,6 +327,9 @@ describe("a changed limit", () => {
     expect(capacityMicro(partition.spec)).toBe(100 * TOKEN);
     adoptSpec(partition, bucket(1, 1), 4, 60_001);
     expect(capacityMicro(partition.spec)).toBe(TOKEN);
+    // The same version is taken whenever it comes.
+    adoptSpec(partition, bucket(1, 2), 4, 60_001);
+    expect(capacityMicro(partition.spec)).toBe(2 * TOKEN);
   });
 });
 
