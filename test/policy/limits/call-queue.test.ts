@@ -172,8 +172,9 @@ describe("the reply to a call", () => {
     queue.waiting.push(waiter(charge), newOwed(charge, TOKEN));
     held.busyMicro = TOKEN;
     const call = beginCall(queue, 1, undefined, T0);
-    takeReply(queue, call, decision([grant({ leasedMicro: 2 * TOKEN })], { waiting: [result(2)] }), T0 + 10);
-    expect([held.busyMicro, held.stockMicro]).toEqual([2 * TOKEN, 0]);
+    takeReply(queue, call, decision([grant({ leasedMicro: 3 * TOKEN })], { waiting: [result(2)] }), T0 + 10);
+    // One of three is for the request in use since before, one for the one just admitted, one is free.
+    expect([held.busyMicro, held.stockMicro]).toEqual([2 * TOKEN, TOKEN]);
   });
 
   it("lets those who are owed go when it does not pay for them: they are not asked for again", () => {
@@ -197,6 +198,33 @@ describe("the reply to a call", () => {
     expect(waiters[0]?.verdicts).toEqual([{ admitted: true, decidedBy: "lease", decidedAtMs: T0 + 10 }]);
     expect(gone.verdicts).toEqual([]);
     expect(queue.waiting).toEqual([waiters[2]]);
+  });
+
+  it("charges the shadow limits of one whom the new stock served, and refuses the others by name", () => {
+    const [tenant, shadow] = [named("tenant"), stocked(FAST, 5)];
+    const charge = charged([tenant], [shadow]);
+    const queue = queueOf();
+    const [served, short] = [waiter(charge), waiter(charge)];
+    queue.waiting.push(served, short);
+    const call = beginCall(queue, 1, undefined, T0);
+    const granted = decision([grant({ grantedMicro: TOKEN }), grant({ leasedMicro: 5 * TOKEN })], {
+      waiting: [result(0)],
+    });
+    takeReply(queue, call, granted, T0 + 10);
+    expect(served.verdicts).toEqual([{ admitted: true, decidedBy: "lease", decidedAtMs: T0 + 10 }]);
+    expect(short.verdicts).toEqual([{ admitted: false }]);
+    // Two were given back for those who wait; the coordinator charged none, so one of three is spent.
+    expect(shadow.stockMicro).toBe(2 * TOKEN);
+  });
+
+  it("says so to one who came meanwhile and is refused", () => {
+    const starved = named("starved");
+    const queue = queueOf();
+    const call = beginCall(queue, 1, charged([starved]), T0);
+    const late = waiter(charged([starved]));
+    queue.waiting.push(late);
+    takeReply(queue, call, decision([grant({ askAgainMs: 100 })]), T0 + 10);
+    expect(late.verdicts).toEqual([{ admitted: false }]);
   });
 
   it("serves one that is charged with nothing", () => {
@@ -292,13 +320,16 @@ describe("a shadow limit", () => {
     expect(chargeShadow(queue, charge, TOKEN, T0)).toBe(true);
     expect(chargeShadow(queue, charge, TOKEN, T0)).toBe(true);
     expect(queue.waiting).toHaveLength(2);
+    expect(queue.waiting[0]?.charge).toMatchObject({ all: [{ partition: "shadow" }] });
     const call = beginCall(queue, 1, undefined, T0);
     expect(call.call.waiting).toEqual([{ count: 2, costMicro: TOKEN, enforced: [], shadow: [0] }]);
     // Another one while the call is under way: no stock can serve it, it waits for the next.
     chargeShadow(queue, charge, TOKEN, T0);
+    const [behind] = queue.waiting;
     takeReply(queue, call, decision([grant()], { waiting: [result(2, { shadowRefused: [1, 3] })] }), T0 + 10);
     expect(counted).toEqual([1]);
-    expect(queue.waiting).toHaveLength(1);
+    expect(queue.waiting).toEqual([behind]);
+    expect(beginCall(queue, 1, undefined, T0 + 10).call.waiting).toMatchObject([{ count: 1, shadow: [0] }]);
   });
 
   it("of which the coordinator would have refused none counts none", () => {

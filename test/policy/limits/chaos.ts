@@ -15,6 +15,7 @@ import {
   newCallQueue,
   takeFailure,
   takeReply,
+  type Waiter,
 } from "../../../src/policy/limits/call-queue.ts";
 import { answerLease, type LeaseBook, newLeaseBook } from "../../../src/policy/limits/lease-replies.ts";
 import {
@@ -29,7 +30,7 @@ import {
 } from "../../../src/policy/limits/lessee.ts";
 import { capacityMicro, LEASE_GRACE_MS, mostLeft } from "../../../src/policy/limits/partition.ts";
 import type { LeaseDecision, LimitSpec } from "../../../src/policy/limits/types.ts";
-import { T0, TOKEN, waiter } from "./builders.ts";
+import { T0, TOKEN } from "./builders.ts";
 
 interface Isolate {
   readonly queue: CallQueue;
@@ -186,14 +187,17 @@ export class Chaos {
       this.#admit(charge.enforced, tokens * TOKEN);
       this.#noteSpent(isolate, charge, tokens * TOKEN);
     } else {
-      const waiting = waiter(charge, tokens);
-      const { settle } = waiting;
-      waiting.settle = (verdict) => {
-        if (waiting.settled !== "no") return;
-        settle(verdict);
-        if (verdict?.admitted !== true) return;
-        if (verdict.decidedBy === "lease") this.#admit(charge.enforced, tokens * TOKEN);
-        this.#noteSpent(isolate, charge, tokens * TOKEN);
+      const waiting: Waiter = {
+        charge,
+        costMicro: tokens * TOKEN,
+        settled: "no",
+        settle: (verdict) => {
+          if (waiting.settled !== "no") return;
+          waiting.settled = verdict?.admitted === true ? "admitted" : "refused";
+          if (verdict?.admitted !== true) return;
+          if (verdict.decidedBy === "lease") this.#admit(charge.enforced, tokens * TOKEN);
+          this.#noteSpent(isolate, charge, tokens * TOKEN);
+        },
       };
       queue.waiting.push(waiting);
     }

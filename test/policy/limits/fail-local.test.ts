@@ -71,6 +71,8 @@ describe("while the coordinator is out of reach, an isolate alone", () => {
     shared.busyMicro = 2 * TOKEN;
     expect(canSpendLocally(share, shared, TOKEN, T0)).toBe(false);
     expect(share.tokensMicro).toBe(2_250_000);
+    const two = holding(slots(8), { activeLessees: 4, busyMicro: TOKEN });
+    expect(canSpendLocally(newLocalShare(two, T0), two, TOKEN, T0)).toBe(true);
   });
 
   it("goes by an override, where one is in force", () => {

@@ -111,6 +111,11 @@ describe("a lease", () => {
     expect(asked(40)).toMatchObject({ horizonMs: 1_000, grantedMicro: 40 * TOKEN });
     expect(asked(39)).toMatchObject({ horizonMs: 975, grantedMicro: 39 * TOKEN });
     expect(asked(20)).toMatchObject({ horizonMs: 500, grantedMicro: 20 * TOKEN });
+    const wanting = (burst: number) =>
+      grantOf(new Map(), item(bucket(100, burst), { wantMicro: 35 * TOKEN, demandMicroPerSecond: 20 * TOKEN }))
+        .grantedMicro;
+    // It lasts a second: all that is asked for. It does not: what is used while it lasts.
+    expect([wanting(40), wanting(20), wanting(19)]).toEqual([35 * TOKEN, 20 * TOKEN, 19 * TOKEN]);
   });
 
   it("leaves others what they will need: half of what is free, where another wants as much", () => {
@@ -324,6 +329,16 @@ describe("when more is wanted than comes in", () => {
   it("and what they have not used of their share lately", () => {
     expect(waitingOf(overloaded(40, 5), [group(30)], asking).waiting[0]?.admitted).toBe(25);
     expect(waitingOf(overloaded(40, 50), [group(60)], asking).waiting[0]?.admitted).toBe(40);
+  });
+
+  it("the least of what is asked for is still what is asked for, and what an overloaded bucket leases is what is expected", () => {
+    expect(waitingOf(overloaded(40), [group(1)], asking).waiting[0]?.admitted).toBe(1);
+    expect(waitingOf(overloaded(40, 100), [group(1)], asking).waiting[0]?.admitted).toBe(1);
+    const one = partition(bucket(100, 200), { freeMicro: 190 * TOKEN });
+    leaseTo(one, "edge", { creditMicro: 150 * TOKEN });
+    leaseTo(one, "other", { demandMicroPerSecond: 400 * TOKEN });
+    const given = grantOf(bookOf(one), item(one.spec, { demandMicroPerSecond: 10 * TOKEN, wantMicro: 90 * TOKEN }));
+    expect(given).toMatchObject({ horizonMs: 1_500, grantedMicro: 15 * TOKEN });
   });
 
   it("one at least is admitted, if there is one", () => {

@@ -1,9 +1,10 @@
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { fairShare } from "../../../src/policy/limits/fair-share.ts";
 import type { Partition } from "../../../src/policy/limits/partition.ts";
 import { ACTIVE_FOR_MS, crowdOf, earnCredit, entitlementMicro, spareMicro } from "../../../src/policy/limits/shares.ts";
 import type { LimitSpec } from "../../../src/policy/limits/types.ts";
-import { bucket, leaseTo, partition, quota, slots, T0, TOKEN } from "./builders.ts";
+import { bucket, leaseTo, partition, quota, runs, SEED, slots, T0, TOKEN } from "./builders.ts";
 
 /** Lessees that demand so many tokens a second each. */
 function wanting(spec: LimitSpec, demands: readonly number[]): Partition {
@@ -131,5 +132,26 @@ describe("a fair share", () => {
     expect(fairShare(100, 50, [20, 90, 10])).toBe(35);
     expect(fairShare(100, 30, [10, 90, 20])).toBe(30);
     expect(fairShare(90, 50, [30, 90])).toBe(30);
+  });
+});
+
+describe("fair shares", () => {
+  it("are max-min fair: none can get more without one that has less getting less", () => {
+    fc.assert(
+      fc.property(fc.nat(1_000), fc.nat(1_000), fc.array(fc.nat(1_000), { maxLength: 20 }), (supply, mine, others) => {
+        const share = fairShare(supply, mine, others);
+        expect(share).toBeLessThanOrEqual(Math.min(mine, supply) + 1e-9);
+        // Never less than an equal part, unless that is all it wants.
+        expect(share).toBeGreaterThanOrEqual(Math.min(mine, supply / (others.length + 1)) - 1e-9);
+        const total = others.reduce((sum, wanted) => sum + Math.min(wanted, share), 0) + share;
+        // Nothing is left over while somebody wants more.
+        if (share < mine) expect(total).toBeGreaterThanOrEqual(supply - 1e-6);
+      }),
+      { seed: SEED, numRuns: runs(1_000) },
+    );
+  });
+  it("of a supply that covers all wishes are the wishes", () => {
+    expect(fairShare(100, 10, [20, 30])).toBe(10);
+    expect(fairShare(30, 100, [5, 100])).toBe(12.5);
   });
 });
