@@ -6,7 +6,7 @@ import { BrokenOrigin } from "../support/broken-origin.ts";
 import { ADMIN, configOf, keyFor, startTestGateway, temporaryFolder } from "../support/gateway.ts";
 import { runTraffic } from "../support/traffic.ts";
 
-const SECONDS = process.env["WEIR_DRILL"] === "1" ? 60 : 20;
+const SECONDS = process.env["WEIR_DRILL"] === "1" ? 60 : 12;
 const OVERLOAD = 3;
 const WAN_MS = 80;
 const TENANTS = [
