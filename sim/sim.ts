@@ -1,23 +1,38 @@
 /**
- * `npm run sim -- limits [--scenario NAME] [--seeds N] [--seed S] [--json] [--plot FILE.svg]`: the policies that the Worker
- * runs, in virtual time, over hundreds of isolates. Ends with a table; exit code 1 when a token was admitted too many.
+ * `npm run sim -- limits|breaker [--scenario NAME] [--seeds N] [--seed S] [--json]`: the policies that the Worker runs, in
+ * virtual time, over hundreds of isolates. Ends with a table; exit code 1 when an invariant was broken: a token admitted
+ * too many, a probe too many. `limits` also takes `--plot FILE.svg`.
  */
 import { writeFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
+import { simulateBreaker } from "./breaker/breaker.ts";
+import { BREAKER_SCENARIOS } from "./breaker/scenarios.ts";
 import { simulateLimits } from "./limits/limits.ts";
 import { drawAdmitted } from "./limits/plot.ts";
 import { SCENARIOS } from "./limits/scenarios.ts";
 
-const USAGE = `npm run sim -- limits [--scenario NAME]... [--seeds N] [--seed S] [--json] [--plot FILE.svg]
+const SIMULATORS = {
+  limits: { scenarios: SCENARIOS, simulate: simulateLimits },
+  breaker: { scenarios: BREAKER_SCENARIOS, simulate: simulateBreaker },
+} as const;
 
-  --scenario NAME  only this one; may be given several times. One of:
-${Object.entries(SCENARIOS)
-  .map(([name, { about }]) => `                     ${name.padEnd(20)} ${about}`)
-  .join("\n")}
+const listed = (scenarios: Readonly<Record<string, { readonly about: string }>>): string =>
+  Object.entries(scenarios)
+    .map(([name, { about }]) => `    ${name.padEnd(20)} ${about}`)
+    .join("\n");
+
+const USAGE = `npm run sim -- limits|breaker [--scenario NAME]... [--seeds N] [--seed S] [--json] [--plot FILE.svg]
+
+  --scenario NAME  only this one; may be given several times
   --seeds N        so many seeds, from 1 to 10000 (default 5)
   --seed S         the first seed (default 1); with --seeds 1 it replays one run exactly
   --json           figures of every run as JSON
-  --plot FILE      draws the first scenario's first seed: admitted against allowed`;
+  --plot FILE      limits: draws the first scenario's first seed, admitted against allowed
+
+  limits:
+${listed(SCENARIOS)}
+  breaker:
+${listed(BREAKER_SCENARIOS)}`;
 
 const MAX_SEEDS = 10_000;
 
@@ -39,22 +54,25 @@ async function main(): Promise<number> {
       help: { type: "boolean", default: false },
     },
   });
-  if (values.help || positionals.length !== 1 || positionals[0] !== "limits") {
+  const [kind = ""] = positionals;
+  if (values.help || positionals.length !== 1 || (kind !== "limits" && kind !== "breaker")) {
     console.error(USAGE);
     return values.help ? 0 : 2;
   }
-  const names = values.scenario ?? Object.keys(SCENARIOS);
-  const unknown = names.find((name) => !Object.hasOwn(SCENARIOS, name));
+  const { scenarios, simulate } = SIMULATORS[kind];
+  const names = values.scenario ?? Object.keys(scenarios);
+  const unknown = names.find((name) => !Object.hasOwn(scenarios, name));
   if (unknown !== undefined) {
-    throw new RangeError(`no scenario "${unknown}"; valid: ${Object.keys(SCENARIOS).join(", ")}`);
+    throw new RangeError(`no scenario "${unknown}"; valid: ${Object.keys(scenarios).join(", ")}`);
   }
   const firstSeed = wholeNumber(values.seed ?? "1", "seed", 1, 2 ** 31);
   const seeds = wholeNumber(values.seeds ?? (values.seed === undefined ? "5" : "1"), "seeds", 1, MAX_SEEDS);
   if (values.plot !== undefined) {
+    if (kind !== "limits") throw new RangeError("--plot draws limits only");
     await writeFile(values.plot, drawAdmitted(names[0] ?? "steady", firstSeed));
     console.error(`drew ${values.plot}`);
   }
-  return await simulateLimits({ names, firstSeed, seeds, json: values.json });
+  return await simulate({ names, firstSeed, seeds, json: values.json });
 }
 
 try {

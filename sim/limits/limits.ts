@@ -1,7 +1,5 @@
 /** All scenarios with all seeds, on as many threads as there are processors; the escrow lease and its rivals. */
-import { once } from "node:events";
-import { availableParallelism } from "node:os";
-import { isMainThread, parentPort, Worker } from "node:worker_threads";
+import { runParallel, serveJobs } from "../kernel/parallel.ts";
 import { DESIGNS, ESCROW, type Figures, run } from "./run.ts";
 import { SCENARIOS } from "./scenarios.ts";
 import { limitsTable, type Row } from "./table.ts";
@@ -39,7 +37,7 @@ export async function simulateLimits({ names, firstSeed, seeds, json }: LimitsOp
       })),
     ),
   );
-  const outcomes = await runAll(jobs);
+  const outcomes = await runParallel<Outcome>(import.meta.url, jobs);
   const escrow = outcomes.filter(({ design }) => design === ESCROW);
   const failed = escrow.filter(
     ({ figures, broken }) => broken !== undefined || figures === undefined || figures.over > 0,
@@ -83,38 +81,4 @@ function perform(job: Job): Outcome {
   }
 }
 
-/** Jobs go to whichever thread is free; outcomes come back in the order of the jobs. */
-async function runAll(jobs: readonly Job[]): Promise<Outcome[]> {
-  const outcomes: Outcome[] = [];
-  let next = 0;
-  const threads = Math.min(jobs.length, Math.max(1, availableParallelism()));
-  const work = async (): Promise<void> => {
-    const worker = new Worker(new URL(import.meta.url), { execArgv: process.execArgv });
-    try {
-      while (next < jobs.length) {
-        const index = next++;
-        const job = jobs[index];
-        if (job === undefined) break;
-        outcomes[index] = await ask(worker, job);
-      }
-    } finally {
-      await worker.terminate();
-    }
-  };
-  await Promise.all(Array.from({ length: threads }, work));
-  return outcomes;
-}
-
-async function ask(worker: Worker, job: Job): Promise<Outcome> {
-  worker.postMessage(job);
-  // Rejects when the thread fails.
-  const [outcome]: Outcome[] = await once(worker, "message");
-  if (outcome === undefined) throw new TypeError("a thread answered nothing");
-  return outcome;
-}
-
-if (!isMainThread) {
-  parentPort?.on("message", (job: Job) => {
-    parentPort?.postMessage(perform(job));
-  });
-}
+serveJobs(perform);

@@ -1,4 +1,5 @@
 /** The table that a run of scenarios ends with. */
+import { miss } from "../kernel/miss.ts";
 import type { Figures } from "./run.ts";
 import type { Target } from "./scenarios.ts";
 
@@ -71,9 +72,3 @@ function lineOf({ design, target, runs }: Row, scenario: string): string {
 }
 
 const tokens = (over: number): string => (over === 0 ? "0" : over.toFixed(over < 10 ? 2 : 0));
-
-function miss(target: number | undefined, value: number, kind: "least" | "most"): string {
-  if (target === undefined) return "";
-  const missed = kind === "least" ? value < target : value > target;
-  return missed ? `* ${target}` : "";
-}

@@ -16,6 +16,8 @@ import { ResponseStore } from "./response-store.ts";
 
 /** Callers by address whose partition, and whose address as numbers, is remembered. */
 const MAX_KNOWN_ADDRESSES = 10_000;
+/** Values of `RateLimit-Policy` that are kept, one for each tenant on each route. */
+const MAX_POLICY_HEADERS = 20_000;
 
 export class Edge {
   /** Names this isolate to coordinators: random, never used again after the isolate is gone. */
@@ -41,7 +43,8 @@ export class Edge {
   readonly #traceId: string;
   readonly #idPrefix: string;
   #requests = 0;
-  readonly #policyHeaders = new Map<readonly LimitConfig[], Map<readonly LimitConfig[], string>>();
+  #policyHeaderCount = 0;
+  #policyHeaders = new Map<readonly LimitConfig[], Map<readonly LimitConfig[], string>>();
 
   constructor(config: Config, pop: string) {
     this.id = crypto.randomUUID();
@@ -81,16 +84,16 @@ export class Edge {
     routeLimits: readonly LimitConfig[],
     serialise: (limits: readonly LimitConfig[]) => string,
   ): string {
-    let byRoute = this.#policyHeaders.get(tenantLimits);
-    if (byRoute === undefined) {
-      byRoute = new Map();
-      this.#policyHeaders.set(tenantLimits, byRoute);
+    const known = this.#policyHeaders.get(tenantLimits)?.get(routeLimits);
+    if (known !== undefined) return known;
+    if (this.#policyHeaderCount >= MAX_POLICY_HEADERS) {
+      this.#policyHeaders = new Map();
+      this.#policyHeaderCount = 0;
     }
-    let header = byRoute.get(routeLimits);
-    if (header === undefined) {
-      header = serialise([...tenantLimits, ...routeLimits].filter((limit) => limit.mode === "enforce"));
-      byRoute.set(routeLimits, header);
-    }
+    const header = serialise([...tenantLimits, ...routeLimits].filter((limit) => limit.mode === "enforce"));
+    const byRoute = this.#policyHeaders.get(tenantLimits) ?? new Map<readonly LimitConfig[], string>();
+    this.#policyHeaders.set(tenantLimits, byRoute.set(routeLimits, header));
+    this.#policyHeaderCount++;
     return header;
   }
 }

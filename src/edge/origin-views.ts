@@ -1,25 +1,36 @@
 /**
- * What this isolate knows of each origin: its copy of the breaker, calls under way, outcomes not yet reported, the retry
- * budget. On the closed path nothing waits: reports go out behind requests, at most one each 100 ms after a failure and
- * one a second otherwise, and their replies bring the view.
+ * What this isolate knows of each origin, and its calls to the origin's coordinator. What to decide and when to report is
+ * `policy/breaker/sight`; here it meets the runtime. On the closed path nothing waits: reports go out behind requests,
+ * and their replies bring the view.
  */
 import type { CompiledOrigin } from "../config/tables.ts";
 import type { Env } from "../platform/bindings.ts";
 import { callCoordinator, withDeadline } from "../platform/coordinators.ts";
-import { type LocalBreaker, observeLocally } from "../policy/breaker/local.ts";
+import {
+  composeReport,
+  decide,
+  decideAfterAsking,
+  endReport,
+  isStale,
+  newSight,
+  noteFailure,
+  noteSuccess,
+  noteUnreachable,
+  type PassageRequest,
+  refuseProbe,
+  REPORT_DEADLINE_MS,
+  scheduleReport,
+  type Sight,
+  type SightVerdict,
+  takeView,
+} from "../policy/breaker/sight.ts";
 import type { FailureKind } from "../policy/breaker/types.ts";
-import { type BreakerView, judge, VIEW_FRESH_MS, VIEW_KEPT_OPEN_MS, VIEW_USABLE_MS } from "../policy/breaker/view.ts";
 import { newRetryBudget, type RetryBudget } from "../policy/forwarding/retry.ts";
-import { ORIGIN_PROTOCOL_VERSION, type OriginReport, type OriginSettings } from "../protocol/origin.ts";
+import type { Priority } from "../policy/limits/types.ts";
+import { ORIGIN_PROTOCOL_VERSION, type OriginSettings } from "../protocol/origin.ts";
 import type { BreakerPassage } from "./exchange.ts";
 
 const VIEW_DEADLINE_MS = 150;
-/** A report that was not answered by then is sent again with the next one's occasion. */
-const REPORT_DEADLINE_MS = 2_000;
-const REPORT_SPACING_MS = 100;
-/** After a failed call to the coordinator nobody waits for it for so long. */
-const UNREACHABLE_FOR_MS = 1_000;
-const NO_RETRY_AFTER_MS = 1_000;
 
 export interface PassRequest {
   readonly env: Env;
@@ -28,6 +39,7 @@ export interface PassRequest {
   readonly origin: CompiledOrigin;
   readonly configVersion: number;
   readonly tenantId: string;
+  readonly priority: Priority;
   readonly method: string;
   readonly pop: string;
 }
@@ -35,29 +47,17 @@ export interface PassRequest {
 type CallSite = Pick<PassRequest, "env" | "waitUntil" | "origin" | "configVersion" | "pop">;
 
 /** One origin as this isolate sees it. */
-export interface OriginSight {
-  view: BreakerView | undefined;
-  viewAtMs: number;
-  readonly local: LocalBreaker;
+export interface OriginSight extends Sight {
   readonly budget: RetryBudget;
   inFlight: number;
-  successes: number;
-  failures: Partial<Record<FailureKind | "late", number>>;
-  seq: number;
-  unacknowledged: OriginReport | undefined;
-  reportScheduled: boolean;
-  reportedAtMs: number;
+  /** The report under way. */
   refreshing: Promise<void> | undefined;
-  /** This isolate's probe lease is asked for, or out, until then. */
-  probingUntilMs: number;
-  unreachableUntilMs: number;
 }
 
 export interface OriginStats {
   reports: number;
   failedReports: number;
   probes: number;
-  localDecisions: number;
 }
 
 export function originObjectName(originId: string): string {
@@ -75,7 +75,7 @@ export function originSettings(origin: CompiledOrigin, configVersion: number): O
 }
 
 export class OriginViews {
-  readonly stats: OriginStats = { reports: 0, failedReports: 0, probes: 0, localDecisions: 0 };
+  readonly stats: OriginStats = { reports: 0, failedReports: 0, probes: 0 };
   readonly #edgeId: string;
   readonly now: () => number;
   readonly random: () => number;
@@ -92,22 +92,7 @@ export class OriginViews {
     let sight = this.#sights.get(originId);
     if (sight === undefined) {
       const nowMs = this.now();
-      sight = {
-        view: undefined,
-        viewAtMs: Number.NEGATIVE_INFINITY,
-        local: { score: 0, openUntilMs: 0 },
-        budget: newRetryBudget(nowMs),
-        inFlight: 0,
-        successes: 0,
-        failures: {},
-        seq: 0,
-        unacknowledged: undefined,
-        reportScheduled: false,
-        reportedAtMs: 0,
-        refreshing: undefined,
-        probingUntilMs: 0,
-        unreachableUntilMs: 0,
-      };
+      sight = { ...newSight(nowMs), budget: newRetryBudget(nowMs), inFlight: 0, refreshing: undefined };
       this.#sights.set(originId, sight);
     }
     return sight;
@@ -116,11 +101,28 @@ export class OriginViews {
   /** Synchronous while the view is usable. */
   pass(x: PassRequest): BreakerPassage | Promise<BreakerPassage> {
     const sight = this.sight(x.origin.id);
-    const ageMs = x.nowMs - sight.viewAtMs;
-    if (ageMs > VIEW_FRESH_MS) this.#scheduleReport(sight, x, 0);
-    if (sight.view !== undefined && ageMs <= VIEW_USABLE_MS) return this.#judge(sight, sight.view, ageMs, x);
-    if (x.nowMs < sight.unreachableUntilMs) return this.#withoutCoordinator(sight, x);
-    return this.#refreshFirst(sight, x);
+    if (isStale(sight, x.nowMs)) this.#scheduleReport(sight, x);
+    const verdict = decide(sight, this.#passageOf(x, x.nowMs));
+    return verdict.kind === "ask" ? this.#refreshFirst(sight, x) : this.#conclude(sight, verdict, x);
+  }
+
+  #passageOf(x: PassRequest, nowMs: number): PassageRequest {
+    return {
+      nowMs,
+      tenantId: x.tenantId,
+      priority: x.priority,
+      mayProbe: x.method === "GET" || x.method === "HEAD",
+      probeTimeoutMs: x.origin.config.tryTimeoutMs,
+      random: this.random(),
+    };
+  }
+
+  #conclude(
+    sight: OriginSight,
+    verdict: Exclude<SightVerdict, { kind: "ask" }>,
+    x: PassRequest,
+  ): BreakerPassage | Promise<BreakerPassage> {
+    return verdict.kind === "probe" ? this.#askProbe(sight, x) : verdict;
   }
 
   async #refreshFirst(sight: OriginSight, x: PassRequest): Promise<BreakerPassage> {
@@ -128,47 +130,25 @@ export class OriginViews {
       await withDeadline(sight.refreshing ?? Promise.resolve(), VIEW_DEADLINE_MS);
     } catch {
       // Out of reach, or slow: the next call to it is not waited for.
-      sight.unreachableUntilMs = this.now() + UNREACHABLE_FOR_MS;
+      noteUnreachable(sight, this.now());
     }
-    const nowMs = this.now();
-    const ageMs = nowMs - sight.viewAtMs;
-    const later = { ...x, nowMs };
-    return sight.view !== undefined && ageMs <= VIEW_USABLE_MS
-      ? this.#judge(sight, sight.view, ageMs, later)
-      : this.#withoutCoordinator(sight, later);
-  }
-
-  #judge(
-    sight: OriginSight,
-    view: BreakerView,
-    ageMs: number,
-    x: PassRequest,
-  ): BreakerPassage | Promise<BreakerPassage> {
-    const verdict = judge(view, ageMs, x.tenantId, x.method === "GET" || x.method === "HEAD");
-    if (verdict.kind !== "probe") return verdict;
-    if (x.nowMs < sight.probingUntilMs) return { kind: "refused", retryAfterMs: NO_RETRY_AFTER_MS };
-    // Ends by itself: the request that carries the probe may be cut off.
-    sight.probingUntilMs = x.nowMs + x.origin.config.tryTimeoutMs + REPORT_DEADLINE_MS;
-    return this.#askProbe(sight, x);
+    const verdict = decideAfterAsking(sight, this.#passageOf(x, this.now()));
+    return this.#conclude(sight, verdict, x);
   }
 
   async #askProbe(sight: OriginSight, x: PassRequest): Promise<BreakerPassage> {
-    const { config } = x.origin;
+    const request = { v: 1 as const, pop: x.pop, timeoutMs: x.origin.config.tryTimeoutMs };
     try {
-      const request = { v: 1 as const, pop: x.pop, timeoutMs: config.tryTimeoutMs };
       const asked = callCoordinator(x.env, "ORIGIN", originObjectName(x.origin.id), "probe", request);
       const { leaseId, view } = await withDeadline(asked, VIEW_DEADLINE_MS * 2);
-      this.#takeView(sight, view);
+      takeView(sight, view, this.now());
       if (leaseId !== undefined) {
         this.stats.probes++;
         return { kind: "probe", leaseId, epoch: view.epoch };
       }
-      sight.probingUntilMs = 0;
-      const verdict = judge(view, 0, x.tenantId, false);
-      return verdict.kind === "probe" ? { kind: "refused", retryAfterMs: NO_RETRY_AFTER_MS } : verdict;
+      return refuseProbe(sight, view, this.#passageOf(x, this.now()));
     } catch {
-      sight.probingUntilMs = 0;
-      return { kind: "refused", retryAfterMs: NO_RETRY_AFTER_MS };
+      return refuseProbe(sight, undefined, this.#passageOf(x, this.now()));
     }
   }
 
@@ -179,7 +159,7 @@ export class OriginViews {
     const told = callCoordinator(site.env, "ORIGIN", originObjectName(site.origin.id), "probeResult", request).then(
       ({ view }) => {
         sight.probingUntilMs = 0;
-        this.#takeView(sight, view);
+        takeView(sight, view, this.now());
       },
       () => {
         // The lease expires by itself.
@@ -190,42 +170,20 @@ export class OriginViews {
     site.waitUntil(told);
   }
 
-  /** An open view is kept for a while; then this isolate's own calls decide. */
-  #withoutCoordinator(sight: OriginSight, x: PassRequest): BreakerPassage {
-    this.stats.localDecisions++;
-    const { view } = sight;
-    const ageMs = x.nowMs - sight.viewAtMs;
-    const wasOpen = view !== undefined && view.state !== "closed" && view.state !== "forced-closed";
-    if (wasOpen && ageMs <= VIEW_KEPT_OPEN_MS) {
-      const verdict = judge(view, ageMs, x.tenantId, false);
-      if (verdict.kind !== "probe") return verdict;
-    }
-    if (x.nowMs < sight.local.openUntilMs) {
-      return { kind: "refused", retryAfterMs: sight.local.openUntilMs - x.nowMs };
-    }
-    return { kind: "go", mayRetry: false };
-  }
-
   noteSuccess(sight: OriginSight, site: CallSite): void {
-    sight.successes++;
-    observeLocally(sight.local, false, site.origin.config.breaker.tripScore, this.now(), this.random());
+    noteSuccess(sight, site.origin.config.breaker.tripScore, this.now(), this.random());
   }
 
   /** A failure, or a call pending past the early age; each call is noted once. */
   noteFailure(sight: OriginSight, kind: FailureKind | "late", site: CallSite): void {
-    sight.failures[kind] = (sight.failures[kind] ?? 0) + 1;
-    const nowMs = this.now();
-    observeLocally(sight.local, true, site.origin.config.breaker.tripScore, nowMs, this.random());
-    this.#scheduleReport(sight, site, Math.max(0, sight.reportedAtMs + REPORT_SPACING_MS - nowMs));
+    noteFailure(sight, kind, site.origin.config.breaker.tripScore, this.now(), this.random());
+    this.#scheduleReport(sight, site);
   }
 
   /** One at a time for each origin, behind the request that occasioned it. */
-  #scheduleReport(sight: OriginSight, site: CallSite, delayMs: number): void {
-    const nowMs = this.now();
-    // A report whose request was cut off never ends; after its deadline another may go.
-    if (sight.reportScheduled && nowMs - sight.reportedAtMs < REPORT_DEADLINE_MS * 2) return;
-    sight.reportScheduled = true;
-    sight.reportedAtMs = nowMs + delayMs;
+  #scheduleReport(sight: OriginSight, site: CallSite): void {
+    const delayMs = scheduleReport(sight, this.now());
+    if (delayMs === undefined) return;
     const sent = this.#report(sight, site, delayMs);
     sight.refreshing = sent;
     site.waitUntil(sent.catch(() => undefined));
@@ -233,47 +191,23 @@ export class OriginViews {
 
   async #report(sight: OriginSight, site: CallSite, delayMs: number): Promise<void> {
     if (delayMs > 0) await new Promise((resolve) => setTimeout(resolve, delayMs));
-    const report = (sight.unacknowledged ??= this.#compose(sight, site));
+    const report = {
+      v: ORIGIN_PROTOCOL_VERSION,
+      edgeId: this.#edgeId,
+      pop: site.pop,
+      settings: originSettings(site.origin, site.configVersion),
+      ...composeReport(sight),
+    } as const;
     this.stats.reports++;
     try {
       const call = callCoordinator(site.env, "ORIGIN", originObjectName(site.origin.id), "report", report);
       const { view } = await withDeadline(call, REPORT_DEADLINE_MS);
-      sight.unacknowledged = undefined;
-      sight.unreachableUntilMs = 0;
-      this.#takeView(sight, view);
+      // What failed meanwhile waits for no further occasion.
+      if (endReport(sight, view, this.now())) this.#scheduleReport(sight, site);
     } catch (error) {
+      endReport(sight, undefined, this.now());
       this.stats.failedReports++;
       throw error;
-    } finally {
-      sight.reportScheduled = false;
-      // What failed meanwhile waits for no further occasion.
-      if (sight.unacknowledged === undefined && Object.keys(sight.failures).length > 0) {
-        this.#scheduleReport(sight, site, REPORT_SPACING_MS);
-      }
     }
-  }
-
-  #compose(sight: OriginSight, site: CallSite): OriginReport {
-    const { successes, failures } = sight;
-    sight.successes = 0;
-    sight.failures = {};
-    sight.seq++;
-    return {
-      v: ORIGIN_PROTOCOL_VERSION,
-      edgeId: this.#edgeId,
-      seq: sight.seq,
-      pop: site.pop,
-      epoch: sight.view?.epoch ?? Number.MAX_SAFE_INTEGER,
-      successes,
-      failures,
-      settings: originSettings(site.origin, site.configVersion),
-    };
-  }
-
-  /** A higher epoch wins; an equal one is a fresher copy. */
-  #takeView(sight: OriginSight, view: BreakerView): void {
-    if (sight.view !== undefined && view.epoch < sight.view.epoch) return;
-    sight.view = view;
-    sight.viewAtMs = this.now();
   }
 }

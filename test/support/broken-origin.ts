@@ -2,7 +2,17 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 
-export type OriginMode = "ok" | "reset" | "hang" | "cut" | "chunked-cut" | "slow-headers" | "500" | "503" | "429";
+export type OriginMode =
+  | "ok"
+  | "reset"
+  | "hang"
+  | "cut"
+  | "chunked-cut"
+  | "slow-headers"
+  | "endless"
+  | "500"
+  | "503"
+  | "429";
 
 export interface Arrival {
   readonly atMs: number;
@@ -12,6 +22,8 @@ export interface Arrival {
 }
 
 const SLOW_MS = 700;
+const DRIP_BYTES = 50_000;
+const DRIP_MS = 5;
 
 export class BrokenOrigin {
   mode: OriginMode = "ok";
@@ -92,6 +104,14 @@ export class BrokenOrigin {
           this.#serve(request, response, path);
         }, SLOW_MS);
         return;
+      case "endless": {
+        response.writeHead(200, { "content-type": "text/plain" });
+        const drip = setInterval(() => response.write("x".repeat(DRIP_BYTES)), DRIP_MS);
+        response.once("close", () => {
+          clearInterval(drip);
+        });
+        return;
+      }
       case "500":
       case "503":
         response.writeHead(Number(this.mode), { "content-type": "text/plain" });

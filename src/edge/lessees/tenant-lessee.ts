@@ -23,6 +23,8 @@ import type { Charged } from "./charged.ts";
 
 /** Partitions of one tenant this isolate knows; the table starts anew when it is full (what is held is written off). */
 const MAX_HOLDINGS = 5_000;
+/** Ways to be charged: a route and a principal each; the table starts anew likewise. */
+const MAX_CHARGE_SETS = 20_000;
 /** After a failure requests go to their fail mode at once for this long, while one call tries again. */
 const UNREACHABLE_FOR_MS = 500;
 
@@ -56,6 +58,7 @@ export class TenantLessee {
   readonly #name: string;
   #holdings = new Map<string, Holding>();
   #chargeSets = new Map<readonly LimitConfig[], Map<readonly LimitConfig[], Map<string, ChargeSet>>>();
+  #chargeSetCount = 0;
   readonly #limitOf = new WeakMap<Holding, LimitConfig>();
   #record: { readonly version: number; readonly revoked: ReadonlySet<string> } | undefined;
   recordAtMs = 0;
@@ -79,26 +82,28 @@ export class TenantLessee {
   }
 
   chargeSet(tenantLimits: readonly LimitConfig[], routeLimits: readonly LimitConfig[], principal: string): ChargeSet {
+    const known = this.#chargeSets.get(tenantLimits)?.get(routeLimits)?.get(principal);
+    if (known !== undefined) return known;
+    if (this.#holdings.size >= MAX_HOLDINGS || this.#chargeSetCount >= MAX_CHARGE_SETS) this.#startAnew();
+    const limits = [...tenantLimits, ...routeLimits];
+    const charge =
+      limits.length === 0
+        ? NOTHING_CHARGED
+        : makeChargeSet(limits, principal, (partition, limit) => this.#holding(partition, limit));
     let byRoute = this.#chargeSets.get(tenantLimits);
     if (byRoute === undefined) this.#chargeSets.set(tenantLimits, (byRoute = new Map()));
     let byPrincipal = byRoute.get(routeLimits);
     if (byPrincipal === undefined) byRoute.set(routeLimits, (byPrincipal = new Map()));
-    let charge = byPrincipal.get(principal);
-    if (charge === undefined) {
-      if (this.#holdings.size >= MAX_HOLDINGS) {
-        // Slots in use stay counted.
-        this.#holdings = new Map([...this.#holdings].filter(([, holding]) => holding.busyMicro > 0));
-        this.#chargeSets = new Map();
-        return this.chargeSet(tenantLimits, routeLimits, principal);
-      }
-      const limits = [...tenantLimits, ...routeLimits];
-      charge =
-        limits.length === 0
-          ? NOTHING_CHARGED
-          : makeChargeSet(limits, principal, (partition, limit) => this.#holding(partition, limit));
-      byPrincipal.set(principal, charge);
-    }
+    byPrincipal.set(principal, charge);
+    this.#chargeSetCount++;
     return charge;
+  }
+
+  /** Slots in use stay counted. */
+  #startAnew(): void {
+    this.#holdings = new Map([...this.#holdings].filter(([, holding]) => holding.busyMicro > 0));
+    this.#chargeSets = new Map();
+    this.#chargeSetCount = 0;
   }
 
   #holding(partition: string, limit: LimitConfig): Holding {

@@ -12,6 +12,7 @@ export function breaker(edge: Edge, x: Exchange): StageAnswer {
     origin: route.origin,
     configVersion: x.tables.configVersion,
     tenantId: caller.tenant.id,
+    priority: caller.tenant.priority,
     method: x.method,
     pop: x.pop,
   });

@@ -214,7 +214,13 @@ async function refresh(edge: Edge, x: Exchange, context: CacheContext, route: Co
     pop: x.pop,
     origin: route.origin,
   };
-  const passage = await edge.origins.pass({ ...site, nowMs: edge.now(), tenantId: caller.tenant.id, method: "GET" });
+  const passage = await edge.origins.pass({
+    ...site,
+    nowMs: edge.now(),
+    tenantId: caller.tenant.id,
+    priority: caller.tenant.priority,
+    method: "GET",
+  });
   if (passage.kind === "refused") return;
   const headers = new Headers(x.headers);
   conditionsOf(headers, context.entry);

@@ -95,7 +95,12 @@ async function failOver(edge: Edge, x: Exchange): Promise<Response | undefined> 
     origin: route.failover,
     method: x.method,
   };
-  const passage = await edge.origins.pass({ ...site, nowMs: edge.now(), tenantId: caller.tenant.id });
+  const passage = await edge.origins.pass({
+    ...site,
+    nowMs: edge.now(),
+    tenantId: caller.tenant.id,
+    priority: caller.tenant.priority,
+  });
   if (passage.kind === "refused") return undefined;
   const outcome = await callOrigin(edge.origins, {
     ...site,

@@ -37,7 +37,9 @@ function endWith(x: Exchange, answer: Response): Response {
     onEnd();
     return answer;
   }
-  const { readable, writable } = new IdentityTransformStream();
+  const length = answer.headers.has("content-encoding") ? null : answer.headers.get("content-length");
+  const { readable, writable } =
+    length === null ? new IdentityTransformStream() : new FixedLengthStream(Number(length));
   x.waitUntil(answer.body.pipeTo(writable).then(onEnd, onEnd));
   return new Response(readable, answer);
 }

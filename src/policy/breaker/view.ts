@@ -67,9 +67,10 @@ export function judge(view: BreakerView, ageMs: number, tenantId: string, mayPro
     case "ramp": {
       const rampAgeMs = view.rampAgeMs + ageMs;
       const place = hash32(`${tenantId}|${view.epoch}`) / 4_294_967_296;
-      const share = RAMP_FROM_RATIO + ((1 - RAMP_FROM_RATIO) * rampAgeMs) / view.rampMs;
+      // Slowly at first: in its first second the origin gets hardly more than a tenth.
+      const share = RAMP_FROM_RATIO + (1 - RAMP_FROM_RATIO) * (rampAgeMs / view.rampMs) ** 2;
       if (place < share) return { kind: "go", mayRetry: false };
-      const turnMs = ((place - RAMP_FROM_RATIO) / (1 - RAMP_FROM_RATIO)) * view.rampMs;
+      const turnMs = Math.sqrt((place - RAMP_FROM_RATIO) / (1 - RAMP_FROM_RATIO)) * view.rampMs;
       return { kind: "refused", retryAfterMs: Math.max(50, turnMs - rampAgeMs) };
     }
   }

@@ -43,7 +43,7 @@ import {
 /** A lease of a bucket lives for so many horizons, and not shorter than BUCKET_TTL_MS; it melts in the last part. */
 const TTL_HORIZONS = 2;
 export const BUCKET_TTL_MS = 1_000;
-const MELTING_RATIO = 0.75;
+const MELTING_RATIO = 0.5;
 /** Quotas do not refill, so a lease that is written off is lost to the tenant: it lives longer. */
 export const QUOTA_TTL_MS = 30_000;
 /** A slot of an isolate that is gone is free again after so long; those in use are renewed well before. */

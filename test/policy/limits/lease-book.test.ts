@@ -24,7 +24,7 @@ describe("a lease", () => {
       grantedMicro: 20 * TOKEN,
       leasedMicro: 20 * TOKEN,
       ttlMs: 3_000,
-      meltMs: 2_250,
+      meltMs: 1_500,
       horizonMs: 1_500,
       askAgainMs: 0,
       direct: false,
@@ -38,7 +38,7 @@ describe("a lease", () => {
       remainingMicro: 20 * TOKEN,
       lineMicro: 20 * TOKEN,
       expiresAtMs: T0 + 3_000,
-      meltMs: 2_250,
+      meltMs: 1_500,
       demandMicroPerSecond: 20 * TOKEN,
       heardAtMs: T0,
     });
@@ -54,9 +54,9 @@ describe("a lease", () => {
   it("is no longer than the burst lasts: two horizons, and a second at least", () => {
     const lives = (rate: number, burst: number, demand: number) =>
       grantOf(new Map(), item(bucket(rate, burst), { demandMicroPerSecond: demand * TOKEN }));
-    expect(lives(100, 80, 100)).toMatchObject({ horizonMs: 800, ttlMs: 1_600, meltMs: 1_200 });
+    expect(lives(100, 80, 100)).toMatchObject({ horizonMs: 800, ttlMs: 1_600, meltMs: 800 });
     expect(lives(100, 80, 500)).toMatchObject({ horizonMs: 800, ttlMs: 1_600 });
-    expect(lives(100, 30, 100)).toMatchObject({ horizonMs: 300, ttlMs: BUCKET_TTL_MS, meltMs: 750 });
+    expect(lives(100, 30, 100)).toMatchObject({ horizonMs: 300, ttlMs: BUCKET_TTL_MS, meltMs: 500 });
     expect(lives(100, 80, 10)).toMatchObject({ horizonMs: 1_500, ttlMs: 3_000 });
   });
 
@@ -66,8 +66,8 @@ describe("a lease", () => {
       leaseTo(one, "edge", { remainingMicro: 10 * TOKEN, expiresAtMs: T0 + leftMs });
       return grantOf(bookOf(one), item(one.spec, { heldMicro: 10 * TOKEN, demandMicroPerSecond: 100 * TOKEN }));
     };
-    expect(after(900)).toMatchObject({ horizonMs: 300, ttlMs: 1_000, meltMs: 750 });
-    expect(after(2_000)).toMatchObject({ ttlMs: 2_000, meltMs: 1_500 });
+    expect(after(900)).toMatchObject({ horizonMs: 300, ttlMs: 1_000, meltMs: 500 });
+    expect(after(2_000)).toMatchObject({ ttlMs: 2_000, meltMs: 1_000 });
     // An end this far away was written before the clock stepped back.
     expect(after(3_600_000)).toMatchObject({ ttlMs: 30_000 });
   });
