@@ -76,6 +76,8 @@ class Envelope {
 
   /** The coordinator says when a quota's period is over, by its own clock. */
   follow(spec: LimitSpec, periodEndsAtMs: number): void {
+    // Nobody used it under an earlier config: it begins full.
+    if (this.#periodEndsAtMs === undefined) this.levelMicro = capacityMicro(spec);
     const began = this.#periodEndsAtMs !== undefined && periodEndsAtMs > this.#periodEndsAtMs;
     if (spec.kind === "quota" && began) this.levelMicro = Math.max(this.levelMicro, spec.quotaMicro);
     this.#periodEndsAtMs = periodEndsAtMs;

@@ -1,6 +1,6 @@
 /** The escrow lease's invariants, in a world that loses, doubles, delays and reorders messages, restarts and evicts. */
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { Arrivals, type Phase } from "../../../sim/limits/arrivals.ts";
 import { bucket, type Sabotage, World } from "../../../sim/limits/world.ts";
 import { seeded } from "../../../sim/kernel/random.ts";
@@ -8,6 +8,7 @@ import { IS_MUTATED, runs, SEED } from "./builders.ts";
 
 /** Each run is several hundred operations: more than 10,000 in all. */
 const RUNS = 60;
+vi.setConfig({ testTimeout: 60_000 });
 
 interface Plan {
   readonly seed: number;
