@@ -10,7 +10,7 @@
  */
 import type { Priority } from "../limits/types.ts";
 import { type LocalBreaker, observeLocally } from "./local.ts";
-import { isThrottled, newThrottle, noteAnswer, type Throttle } from "./throttle.ts";
+import { forgetCalls, isThrottled, newThrottle, noteAnswer, type Throttle } from "./throttle.ts";
 import type { FailureKind } from "./types.ts";
 import { type BreakerView, judge, VIEW_FRESH_MS, VIEW_KEPT_OPEN_MS, VIEW_USABLE_MS } from "./view.ts";
 
@@ -201,6 +201,8 @@ export function noteUnreachable(sight: Sight, nowMs: number): void {
 /** A higher epoch wins; an equal one is a fresher copy. */
 export function takeView(sight: Sight, view: BreakerView, nowMs: number): void {
   if (sight.view !== undefined && view.epoch < sight.view.epoch) return;
+  // What failed before the breaker moved says nothing of the origin that is tried again.
+  if (sight.view !== undefined && view.epoch > sight.view.epoch) forgetCalls(sight.throttle, nowMs);
   sight.view = view;
   sight.viewAtMs = nowMs;
 }

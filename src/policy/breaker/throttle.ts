@@ -12,8 +12,8 @@ import { addToRate, type DecayedRate, newDecayedRate, readRate } from "../kernel
 import type { Priority } from "../limits/types.ts";
 
 export interface Throttle {
-  readonly requests: DecayedRate;
-  readonly accepted: DecayedRate;
+  requests: DecayedRate;
+  accepted: DecayedRate;
   failedAtMs: number;
 }
 
@@ -42,4 +42,8 @@ export function isThrottled(throttle: Throttle, priority: Priority, nowMs: numbe
 export function noteAnswer(throttle: Throttle, accepted: boolean, nowMs: number): void {
   if (accepted) addToRate(throttle.accepted, 1, nowMs, THROTTLE_MS);
   else throttle.failedAtMs = nowMs;
+}
+
+export function forgetCalls(throttle: Throttle, nowMs: number): void {
+  Object.assign(throttle, newThrottle(nowMs));
 }

@@ -62,6 +62,18 @@ describe("an isolate's sight of a breaker", () => {
     expect(decideAfterAsking(sight, at(30_000))).toEqual({ kind: "go", mayRetry: false });
   });
 
+  it("throttles in a brown-out, and forgets it when the breaker moved", () => {
+    const sight = newSight(0);
+    takeView(sight, closed, 0);
+    for (let call = 0; call < 100; call++) {
+      decide(sight, at(0, { random: 0.99 }));
+      noteFailure(sight, "status", 1_000, 0, 0.5);
+    }
+    expect(decide(sight, at(10))).toMatchObject({ kind: "refused" });
+    takeView(sight, { ...closed, epoch: 2 }, 20);
+    expect(decide(sight, at(30))).toEqual({ kind: "go", mayRetry: true });
+  });
+
   it("never goes back to an older epoch", () => {
     const sight = newSight(0);
     takeView(sight, open, 0);
