@@ -3,7 +3,7 @@
  * far ahead it is worth leasing. Only an order among lessees: nothing here creates or debits a token.
  *
  * The crowd is overloaded when the active lessees report more demand than comes in (and more than chance explains). Then
- * each earns credit at its max-min fair part of the rate and takes no more than that. The horizon is how long all leases
+ * each earns credit at its max-min fair part of the rate, and takes no more than that and an equal part of what is free. The horizon is how long all leases
  * together may last without filling the bucket: what is leased cannot be refilled until it is reported spent.
  * Inputs in micro-tokens, milliseconds, per second. Cost: O(active lessees × log) for each item of a call.
  */
