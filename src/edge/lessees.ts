@@ -8,7 +8,7 @@ import type { LimitConfig } from "../config/model.ts";
 import type { Env } from "../platform/bindings.ts";
 import { canSpendLocally, type LocalShare, newLocalShare, spendLocally } from "../policy/limits/fail-local.ts";
 import { chargeShadow, newOwed, type Waiter } from "../policy/limits/call-queue.ts";
-import { costOf, type Holding, noteDemand, occupySlots, spend, stock } from "../policy/limits/lessee.ts";
+import { costOf, type Holding, noteDemand, occupySlots, releaseSlots, spend, stock } from "../policy/limits/lessee.ts";
 import { capacityMicro, refillPerSecond } from "../policy/limits/partition.ts";
 import { type LimitSpec, MICRO_TOKENS_PER_TOKEN } from "../policy/limits/types.ts";
 import { type ChargeSet, NOTHING_CHARGED } from "./lessees/charge-set.ts";
@@ -191,9 +191,13 @@ export class Lessees {
     x: AdmitRequest,
     verdict: Parameters<Waiter["settle"]>[0],
   ): Admission {
-    if (x.keyId !== undefined && lessee.isRevoked(x.keyId)) return revoked();
-    if (verdict === undefined) return this.#failOver(lessee, charge, x);
     const nowMs = this.#options.now();
+    if (x.keyId !== undefined && lessee.isRevoked(x.keyId)) {
+      // The reply that admitted it also told of this.
+      if (verdict?.admitted === true) releaseSlots(charge.enforced, nowMs);
+      return revoked();
+    }
+    if (verdict === undefined) return this.#failOver(lessee, charge, x);
     if (!verdict.admitted) return limited(charge, x.costMicro, nowMs);
     return { ...verdict, charged: new Charged(lessee, charge, x.costMicro, nowMs) };
   }

@@ -148,6 +148,21 @@ describe("an isolate as a lessee", () => {
     expect(caller.lessees.stats.calls).toBeLessThanOrEqual(4);
   });
 
+  it("gives a slot back that was granted to a key which turns out to be revoked", async () => {
+    const slots = limit({ name: "concurrency", id: "concurrency", spec: { kind: "slots", slotsMicro: 2_000_000 } });
+    const tenant = env.TENANT.getByName("tenant:acme");
+    await tenant.createKey({ v: 1, keyId: "0123456789abcdef", label: "" });
+    await tenant.revokeKey({ v: 1, keyId: "0123456789abcdef" });
+    const caller = new Caller();
+    for (let index = 0; index < 3; index++) {
+      const change = { keyId: "0123456789abcdef" };
+      expect(await caller.admit([slots], change)).toMatchObject({ admitted: false, reason: "key-revoked" });
+    }
+    const others = await Promise.all([caller.admit([slots]), caller.admit([slots]), caller.admit([slots])]);
+    expect(others.map(({ admitted }) => admitted)).toEqual([true, true, false]);
+    await caller.done();
+  });
+
   it("goes on with the same number after its coordinator was evicted", async () => {
     const caller = new Caller();
     const limits = [limit()];

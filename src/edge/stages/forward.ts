@@ -18,7 +18,7 @@ export async function forward(edge: Edge, x: Exchange): Promise<Response | undef
     return undefined;
   addConditions(x);
   x.body = await readRequestBody(x.request);
-  const outcome = await callOrigin(edge.origins, {
+  const call = callOrigin(edge.origins, {
     env: x.env,
     waitUntil: x.waitUntil,
     origin: route.origin,
@@ -34,6 +34,9 @@ export async function forward(edge: Edge, x: Exchange): Promise<Response | undef
     pop: x.pop,
     inboundAttempt: x.inboundAttempt,
   });
+  // It counts against the origin's concurrency until it ends: it must come to its end also when the client is gone.
+  if (route.origin.config.concurrency !== undefined) x.waitUntil(call);
+  const outcome = await call;
   if (outcome.kind === "failed") {
     x.failure = { reason: outcome.reason, retryAfterMs: undefined, response: undefined };
     return undefined;
