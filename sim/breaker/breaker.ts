@@ -27,7 +27,7 @@ interface Outcome extends Job {
 /** 0: never was more than one probe of Weir's under way. 1: more were. */
 export async function simulateBreaker({ names, firstSeed, seeds, json }: BreakerOptions): Promise<number> {
   const jobs = names.flatMap((scenario) =>
-    BREAKER_DESIGNS.flatMap((design) =>
+    designsOf(scenario).flatMap((design) =>
       Array.from({ length: design === WEIR ? seeds : RIVAL_SEEDS }, (_, index): Job => ({
         scenario,
         design,
@@ -45,6 +45,9 @@ export async function simulateBreaker({ names, firstSeed, seeds, json }: Breaker
   }
   return tooMany.length === 0 ? 0 : 1;
 }
+
+const designsOf = (scenario: string): readonly string[] =>
+  BREAKER_SCENARIOS[scenario]?.long === true ? [WEIR] : BREAKER_DESIGNS;
 
 const COLUMNS = [
   ["scenario", 18],
@@ -70,7 +73,7 @@ function table(names: readonly string[], outcomes: readonly Outcome[], firstSeed
   for (const scenario of names) {
     const { target, about } = BREAKER_SCENARIOS[scenario] ?? { target: {}, about: "" };
     lines.push(`${scenario}: ${about}`);
-    for (const design of BREAKER_DESIGNS) {
+    for (const design of designsOf(scenario)) {
       const runs = outcomes.filter((outcome) => outcome.scenario === scenario && outcome.design === design);
       lines.push(
         lineOf(

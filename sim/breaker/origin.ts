@@ -6,6 +6,8 @@ export type OriginState =
   /** Never answers: calls end at their timeout. */
   | { readonly kind: "black-hole" }
   | { readonly kind: "failing"; readonly ratio: number }
+  /** Answers, but later. */
+  | { readonly kind: "slower"; readonly afterMs: number }
   | { readonly kind: "dead-for-pop"; readonly pop: number };
 
 export interface OriginAnswer {
@@ -28,6 +30,8 @@ export function answerOf(state: OriginState, pop: number, random: () => number):
       return { failed: true, afterMs: TRY_TIMEOUT_MS };
     case "failing":
       return { failed: random() < state.ratio, afterMs };
+    case "slower":
+      return { failed: false, afterMs: state.afterMs };
     case "dead-for-pop":
       return { failed: state.pop === pop, afterMs };
   }

@@ -37,8 +37,8 @@ export function runBreaker(scenario: BreakerScenario, design: string, seed: numb
   const network = new Network(
     {
       roundTripMs: (pop) => 20 + (130 * ((pop * 37) % POPS)) / POPS,
-      lossRatio: LOSS_RATIO,
-      duplicateRatio: DUPLICATE_RATIO,
+      lossRatio: scenario.lossRatio ?? LOSS_RATIO,
+      duplicateRatio: scenario.duplicateRatio ?? DUPLICATE_RATIO,
     },
     timeline,
     random,
@@ -88,7 +88,10 @@ export function runBreaker(scenario: BreakerScenario, design: string, seed: numb
 
 /** Whether calls of this PoP would succeed; an origin that fails for a share of calls is taken as sound. */
 const isSound = (origin: OriginState, pop: number): boolean =>
-  origin.kind === "sound" || origin.kind === "failing" || (origin.kind === "dead-for-pop" && origin.pop !== pop);
+  origin.kind === "sound" ||
+  origin.kind === "failing" ||
+  origin.kind === "slower" ||
+  (origin.kind === "dead-for-pop" && origin.pop !== pop);
 
 function figuresOf(
   scenario: BreakerScenario,

@@ -11,6 +11,11 @@ export interface BreakerScenario {
   readonly phases: readonly { readonly forMs: number; readonly origin: OriginState }[];
   /** When the origin begins to fail; undefined: it never quite does. */
   readonly failsAtMs?: number;
+  /** Of messages; default 0.002 and 0.005. */
+  readonly lossRatio?: number;
+  readonly duplicateRatio?: number;
+  /** Runs only when it is named, and without the rivals: it takes minutes. */
+  readonly long?: boolean;
   readonly coordinatorAway?: { readonly fromMs: number; readonly forMs: number };
   readonly target: BreakerTarget;
 }
@@ -84,6 +89,31 @@ export const BREAKER_SCENARIOS: Readonly<Record<string, BreakerScenario>> = {
   "errors-10": errors(0.1, 500, 300, { mostOpenings: 0 }),
   "errors-20": errors(0.2, 500, 300, { mostOpenings: 0 }),
   "errors-40": errors(0.4, 500, 300, { transitionsPerMinute: 2 }),
+  "errors-60": errors(0.6, 500, 300, {}),
+  "errors-20-day": { ...errors(0.2, 50, 86_400, { mostOpenings: 0 }), long: true },
+  "errors-20-day-500": { ...errors(0.2, 500, 86_400, { mostOpenings: 0 }), long: true },
+  slower: {
+    about: "answers after 600 ms instead of 50 for 120 s, 500 requests/s",
+    ratePerSecond: 500,
+    phases: [
+      { forMs: WARM_MS, origin: sound },
+      { forMs: OUTAGE_MS, origin: { kind: "slower", afterMs: 600 } },
+    ],
+    target: { mostOpenings: 0 },
+  },
+  lossy: {
+    about: "refuses at once for 30 s, 50 requests/s; a fifth of the messages lost, a fifth doubled",
+    ratePerSecond: 50,
+    phases: [
+      { forMs: 5 * SECOND, origin: sound },
+      { forMs: 30 * SECOND, origin: { kind: "dead" } },
+      { forMs: 20 * SECOND, origin: sound },
+    ],
+    failsAtMs: 5 * SECOND,
+    lossRatio: 0.2,
+    duplicateRatio: 0.2,
+    target: {},
+  },
   flapping: {
     about: "half of the time dead, 10 s each, for 5 minutes, 500 requests/s",
     ratePerSecond: 500,

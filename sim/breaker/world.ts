@@ -2,9 +2,8 @@
  * Weir's breaker in virtual time: one coordinator, many isolates in many PoPs, a WAN. What is decided is decided by the
  * functions the Worker runs (`policy/breaker`); here are only the wires between them.
  */
-import { DEFAULTS } from "../../src/config/normalise.ts";
 import {
-  composeReport,
+  beginReport,
   decide,
   decideAfterAsking,
   endReport,
@@ -21,7 +20,15 @@ import {
   type SightVerdict,
   takeView,
 } from "../../src/policy/breaker/sight.ts";
-import { concludeProbe, grantProbe, newBreaker, observe, tick } from "../../src/policy/breaker/state-machine.ts";
+import {
+  type Breaker,
+  concludeProbe,
+  grantProbe,
+  newBreaker,
+  observe,
+  tick,
+} from "../../src/policy/breaker/state-machine.ts";
+import { BREAKER_DEFAULTS } from "../../src/policy/breaker/types.ts";
 import { type BreakerView, viewOf } from "../../src/policy/breaker/view.ts";
 import type { Timeline } from "../kernel/timeline.ts";
 import type { Network } from "../limits/network.ts";
@@ -62,8 +69,9 @@ export function weirBreaker(context: BreakerContext): BreakerDesign {
 
 class WeirWorld implements BreakerDesign {
   mostProbes = 0;
+  reports = 0;
   readonly #context: BreakerContext;
-  readonly #breaker = newBreaker(DEFAULTS.breaker);
+  readonly #breaker: Breaker;
   readonly #sights: Sight[];
   readonly #seen = new Map<number, number>();
   #leases = 0;
@@ -71,6 +79,7 @@ class WeirWorld implements BreakerDesign {
 
   constructor(context: BreakerContext) {
     this.#context = context;
+    this.#breaker = newBreaker(BREAKER_DEFAULTS, context.timeline.nowMs);
     this.#sights = Array.from({ length: context.isolates }, () => newSight(context.timeline.nowMs));
   }
 
@@ -85,13 +94,14 @@ class WeirWorld implements BreakerDesign {
   request(isolate: number): void {
     const sight = this.#sights[isolate];
     if (sight === undefined) return;
-    if (isStale(sight, this.#nowMs)) this.#report(isolate, sight);
     const x = this.#passage();
     const verdict = decide(sight, x);
     if (verdict.kind !== "ask") {
+      if (verdict.kind !== "go" && isStale(sight, this.#nowMs)) this.#report(isolate, sight, true);
       this.#act(isolate, sight, verdict, x);
       return;
     }
+    this.#report(isolate, sight, true);
     // Waits for the view, at most so long.
     let waited = false;
     const go = (): void => {
@@ -126,56 +136,62 @@ class WeirWorld implements BreakerDesign {
 
   #call(isolate: number, sight: Sight): void {
     const { timeline, random, calls } = this.#context;
-    const { earlyAgeMs, tripScore } = DEFAULTS.breaker;
+    const startedAtMs = this.#nowMs;
+    const earlyAgeMs = sight.view?.earlyAgeMs;
     let ended = false;
     let late = false;
-    timeline.at(this.#nowMs + earlyAgeMs, () => {
-      if (ended) return;
-      late = true;
-      noteFailure(sight, "late", tripScore, this.#nowMs, random());
-      this.#report(isolate, sight);
-    });
+    if (earlyAgeMs !== undefined && earlyAgeMs < TRY_TIMEOUT_MS) {
+      timeline.at(startedAtMs + earlyAgeMs, () => {
+        if (ended) return;
+        late = true;
+        noteFailure(sight, "late", BREAKER_DEFAULTS, this.#nowMs, random());
+        this.#report(isolate, sight);
+      });
+    }
     calls.send(isolate, (failed) => {
       ended = true;
-      if (!failed) noteSuccess(sight, tripScore, this.#nowMs, random());
-      else if (!late) {
-        noteFailure(sight, "network", tripScore, this.#nowMs, random());
-        this.#report(isolate, sight);
-      }
+      if (!failed) noteSuccess(sight, this.#nowMs - startedAtMs, BREAKER_DEFAULTS, this.#nowMs, random());
+      else if (!late) noteFailure(sight, "network", BREAKER_DEFAULTS, this.#nowMs, random());
+      this.#report(isolate, sight);
     });
   }
 
-  #report(isolate: number, sight: Sight): void {
-    const delayMs = scheduleReport(sight, this.#nowMs);
-    if (delayMs === undefined) return;
+  #report(isolate: number, sight: Sight, waitedFor = false): void {
+    const scheduled = scheduleReport(sight, this.#nowMs, waitedFor);
+    if (scheduled === undefined) return;
+    this.#context.timeline.at(this.#nowMs + scheduled.delayMs, () => {
+      this.#send(isolate, sight, scheduled.turn);
+    });
+  }
+
+  #send(isolate: number, sight: Sight, turn: number): void {
     const { timeline, network, popOf } = this.#context;
     const pop = popOf(isolate);
-    timeline.at(this.#nowMs + delayMs, () => {
-      const batch = composeReport(sight);
-      let answered = false;
-      const end = (view: BreakerView | undefined): void => {
-        if (answered) return;
-        answered = true;
-        if (endReport(sight, view, this.#nowMs)) this.#report(isolate, sight);
-        const waiting = this.#waiting.get(isolate) ?? [];
-        this.#waiting.delete(isolate);
-        for (const go of waiting) go();
-      };
-      timeline.at(this.#nowMs + REPORT_DEADLINE_MS, () => {
-        end(undefined);
-      });
+    const batch = beginReport(sight, turn, this.#nowMs);
+    if (batch === undefined) return;
+    this.reports++;
+    let answered = false;
+    const end = (view: BreakerView | undefined): void => {
+      if (answered) return;
+      answered = true;
+      const answer = view === undefined ? undefined : { seq: batch.seq, view };
+      if (endReport(sight, turn, answer, this.#nowMs)) this.#report(isolate, sight);
+      const waiting = this.#waiting.get(isolate) ?? [];
+      this.#waiting.delete(isolate);
+      for (const go of waiting) go();
+    };
+    timeline.at(this.#nowMs + REPORT_DEADLINE_MS, () => {
+      end(undefined);
+    });
+    network.send(pop, () => {
+      if (batch.seq > (this.#seen.get(isolate) ?? 0)) {
+        this.#seen.set(isolate, batch.seq);
+        observe(this.#breaker, { pop: String(pop), ...batch }, this.#nowMs, this.#context.random());
+      }
+      const view = this.#viewFor(pop);
+      this.#scheduleOwnProbe();
       network.send(pop, () => {
-        if (batch.seq > (this.#seen.get(isolate) ?? 0)) {
-          this.#seen.set(isolate, batch.seq);
-          const failures = Object.values(batch.failures).reduce((sum, count) => sum + count, 0);
-          const { epoch, successes } = batch;
-          observe(this.#breaker, { pop: String(pop), epoch, successes, failures }, this.#nowMs, this.#context.random());
-        }
-        const view = this.#viewFor(pop);
-        this.#scheduleOwnProbe();
-        network.send(pop, () => {
-          end(view);
-        });
+        end(view);
       });
     });
   }

@@ -1,8 +1,9 @@
 /** What depends on more than one place of the config file. Every problem is returned; none stops the search. */
 import ipaddr from "ipaddr.js";
 import mustache from "mustache";
-import { CONCURRENCY } from "./compile.ts";
 import { canonicalUrl } from "../http/canonical-url.ts";
+import { BREAKER_DEFAULTS } from "../policy/breaker/types.ts";
+import { CONCURRENCY } from "./compile.ts";
 import { parseAccessEntry } from "./access-entry.ts";
 import { type AccessFile, BOUNDS, type ConfigFile, type LimitFile } from "./schema.ts";
 import { durationMs, isExact, parseRate } from "./units.ts";
@@ -167,7 +168,15 @@ function checkDurations(file: ConfigFile, found: Found): void {
     within(at("breaker", "earlyAge"), breaker?.earlyAge, 1, BOUNDS.deadlineMs);
     within(at("breaker", "backoff"), breaker?.backoff, 1, BOUNDS.backoffMs);
     within(at("breaker", "maxBackoff"), breaker?.maxBackoff, 1, BOUNDS.backoffMs);
+    within(at("breaker", "flapWindow"), breaker?.flapWindow, 0, BOUNDS.longestMs);
+    within(at("breaker", "flapMaxBackoff"), breaker?.flapMaxBackoff, 1, BOUNDS.backoffMs);
     within(at("breaker", "ramp"), breaker?.ramp, 1, BOUNDS.backoffMs);
+    const { brownOutRatio = BREAKER_DEFAULTS.brownOutRatio, outageRatio = BREAKER_DEFAULTS.outageRatio } =
+      breaker ?? {};
+    if (brownOutRatio >= outageRatio) {
+      const place = breaker?.outageRatio === undefined ? "brownOutRatio" : "outageRatio";
+      found(at("breaker", place), `brownOutRatio (${brownOutRatio}) must be below outageRatio (${outageRatio})`);
+    }
     const [first, longest] = [durationMs(breaker?.backoff ?? "1s"), durationMs(breaker?.maxBackoff ?? "5s")];
     if (first > longest) found(at("breaker", "backoff"), `must not be longer than maxBackoff (${longest}ms)`);
   }

@@ -1,4 +1,5 @@
 /** A checked config file → the normalised model: defaults, units, references. Pure; expects what `checks.ts` passed. */
+import { BREAKER_DEFAULTS } from "../policy/breaker/types.ts";
 import { MICRO_TOKENS_PER_TOKEN } from "../policy/limits/types.ts";
 import { parseAccessEntry } from "./access-entry.ts";
 import type {
@@ -22,16 +23,6 @@ export const DEFAULTS = {
   limitDeadlineMs: 150,
   degradedStatus: 503,
   degradedRetryAfterMs: 30_000,
-  breaker: {
-    earlyAgeMs: 500,
-    tripScore: 20,
-    quorumPops: 3,
-    backoffMs: 1_000,
-    maxBackoffMs: 5_000,
-    probes: 1,
-    closeAfter: 3,
-    rampMs: 10_000,
-  },
 } as const;
 
 const optionalMs = (text: string | undefined, otherwise: number): number =>
@@ -121,14 +112,20 @@ function normaliseOrigin(id: string, origin: OriginFile): OriginConfig {
       budgetRatio: origin.retry?.budget ?? DEFAULTS.retryBudgetRatio,
     },
     breaker: {
-      earlyAgeMs: optionalMs(breaker?.earlyAge, DEFAULTS.breaker.earlyAgeMs),
-      tripScore: breaker?.tripScore ?? DEFAULTS.breaker.tripScore,
-      quorumPops: breaker?.quorumPops ?? DEFAULTS.breaker.quorumPops,
-      backoffMs: optionalMs(breaker?.backoff, DEFAULTS.breaker.backoffMs),
-      maxBackoffMs: optionalMs(breaker?.maxBackoff, DEFAULTS.breaker.maxBackoffMs),
-      probes: breaker?.probes ?? DEFAULTS.breaker.probes,
-      closeAfter: breaker?.closeAfter ?? DEFAULTS.breaker.closeAfter,
-      rampMs: optionalMs(breaker?.ramp, DEFAULTS.breaker.rampMs),
+      earlyAgeMs: optionalMs(breaker?.earlyAge, BREAKER_DEFAULTS.earlyAgeMs),
+      slowCallMs: optionalMs(breaker?.slowCall, BREAKER_DEFAULTS.slowCallMs),
+      tripScore: breaker?.tripScore ?? BREAKER_DEFAULTS.tripScore,
+      popTripScore: breaker?.popTripScore ?? BREAKER_DEFAULTS.popTripScore,
+      brownOutRatio: breaker?.brownOutRatio ?? BREAKER_DEFAULTS.brownOutRatio,
+      outageRatio: breaker?.outageRatio ?? BREAKER_DEFAULTS.outageRatio,
+      quorumPops: breaker?.quorumPops ?? BREAKER_DEFAULTS.quorumPops,
+      backoffMs: optionalMs(breaker?.backoff, BREAKER_DEFAULTS.backoffMs),
+      maxBackoffMs: optionalMs(breaker?.maxBackoff, BREAKER_DEFAULTS.maxBackoffMs),
+      flapWindowMs: optionalMs(breaker?.flapWindow, BREAKER_DEFAULTS.flapWindowMs),
+      flapMaxBackoffMs: optionalMs(breaker?.flapMaxBackoff, BREAKER_DEFAULTS.flapMaxBackoffMs),
+      probes: breaker?.probes ?? BREAKER_DEFAULTS.probes,
+      closeAfter: breaker?.closeAfter ?? BREAKER_DEFAULTS.closeAfter,
+      rampMs: optionalMs(breaker?.ramp, BREAKER_DEFAULTS.rampMs),
     },
     probePath: breaker?.probePath ?? "/",
     keyAware: origin.keyAware ?? false,

@@ -33,6 +33,7 @@ const tenantId = z
   .regex(/^[a-z0-9][a-z0-9._-]{0,63}$/, "must be 1 to 64 of a-z 0-9 . _ - and begin with a letter or digit");
 const headerName = z.string().regex(/^[A-Za-z0-9-]{1,64}$/, "must be a header name of letters, digits and -");
 const duration = z.string().regex(DURATION_PATTERN, 'must be a duration like "500ms", "3s", "10m", "1h", "1d"');
+const failureRatio = z.number().min(0.01).max(0.99);
 const count = (max: number): z.ZodNumber => z.number().int().min(1).max(max);
 
 /** A strict object that says which keys it knows. */
@@ -100,19 +101,40 @@ const origin = strict({
     .optional(),
   breaker: strict({
     earlyAge: duration
-      .describe("A call still pending after this long counts against the origin. Default 500ms.")
+      .describe(
+        "A call still pending after this long counts against the origin; later where the origin usually takes longer. Default 500ms.",
+      )
+      .optional(),
+    slowCall: duration
+      .describe("A call that took longer counts as a failure, whatever it brought. Default: none does.")
       .optional(),
     tripScore: z
       .number()
       .min(1)
       .max(1_000)
-      .describe("Score at which the breaker opens. Default 20, about 15 net failures.")
+      .describe("Evidence at which the breaker opens. Default 20: 22 failures in a row.")
+      .optional(),
+    popTripScore: z
+      .number()
+      .min(1)
+      .max(1_000)
+      .describe("Evidence at which a PoP that fails alone is opened alone. Default 14: 15 failures in a row.")
+      .optional(),
+    brownOutRatio: failureRatio
+      .describe("Share of failing calls that is borne without opening, only throttled. Default 0.35.")
+      .optional(),
+    outageRatio: failureRatio
+      .describe("Share of failing calls in an outage; above brownOutRatio. Default 0.9.")
       .optional(),
     quorumPops: count(1_000)
       .describe("PoPs that must see the failure, capped by the active ones. Default 3.")
       .optional(),
     backoff: duration.describe("First wait before a probe. Default 1s.").optional(),
     maxBackoff: duration.describe("Longest wait before a probe. Default 5s.").optional(),
+    flapWindow: duration
+      .describe("Opened again within this time after closing, its first wait doubles each time. Default 60s.")
+      .optional(),
+    flapMaxBackoff: duration.describe("Longest wait before a probe while it flaps so. Default 60s.").optional(),
     probes: z
       .number()
       .int()

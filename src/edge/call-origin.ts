@@ -133,11 +133,12 @@ async function attemptOnce(
 ): Promise<OriginAnswer | OriginFailed> {
   const { origin, headers, passage } = request;
   const abort = new AbortController();
+  const startedAtMs = views.now();
   let late = false;
-  const early = setTimeout(() => {
+  const early = lateTimer(sight, request, () => {
     late = true;
-    if (passage.kind === "go") views.noteFailure(sight, "late", request);
-  }, origin.config.breaker.earlyAgeMs);
+    views.noteFailure(sight, "late", request);
+  });
   const timeout = setTimeout(
     () => {
       abort.abort(new DOMException("the attempt timed out", "TimeoutError"));
@@ -146,14 +147,25 @@ async function attemptOnce(
   );
   headers.set("weir-attempt", String(attempt));
   const outcome = await fetchOnce(request, attempt, abort.signal);
-  clearTimeout(early);
+  if (early !== null) clearTimeout(early);
   clearTimeout(timeout);
   const verdict = outcome.kind === "answer" ? outcome.verdict : verdictOf(outcome.reason);
   if (passage.kind === "probe") views.concludeProbe(request, passage, verdict.kind === "success");
-  else if (verdict.kind === "success") views.noteSuccess(sight, request);
+  else if (verdict.kind === "success") views.noteSuccess(sight, views.now() - startedAtMs, request);
   // A late call has been counted already.
   else if (verdict.kind === "failure" && !late) views.noteFailure(sight, verdict.failure, request);
   return outcome;
+}
+
+/** Runs `late` when the call is pending past the early age; not for probes, nor where every call would end before. */
+function lateTimer(
+  sight: OriginSight,
+  { passage, origin }: OriginRequest,
+  late: () => void,
+): ReturnType<typeof setTimeout> | null {
+  const ageMs = sight.view?.earlyAgeMs;
+  if (ageMs === undefined || ageMs >= origin.config.tryTimeoutMs || passage.kind !== "go") return null;
+  return setTimeout(late, ageMs);
 }
 
 function verdictOf(reason: FailureKind | "bulkhead"): Verdict {

@@ -4,7 +4,7 @@
  * Metrics object counts it once; what an isolate has not flushed when it is evicted is lost (at most FLUSH_INTERVAL_MS
  * of counts, and one batch under way).
  */
-import { LATENCY_BOUNDS_SECONDS, latencyBucket } from "../policy/objectives/histogram.ts";
+import { LATENCY_BOUNDS_SECONDS, latencyBucket } from "../policy/kernel/histogram.ts";
 import { METRICS_PROTOCOL_VERSION, type MetricsBatch } from "../protocol/metrics.ts";
 
 export const FLUSH_INTERVAL_MS = 1_000;

@@ -7,7 +7,7 @@ import type { CompiledOrigin } from "../config/tables.ts";
 import type { Env } from "../platform/bindings.ts";
 import { callCoordinator, withDeadline } from "../platform/coordinators.ts";
 import {
-  composeReport,
+  beginReport,
   decide,
   decideAfterAsking,
   endReport,
@@ -23,8 +23,9 @@ import {
   type Sight,
   type SightVerdict,
   takeView,
+  type Turn,
 } from "../policy/breaker/sight.ts";
-import type { FailureKind } from "../policy/breaker/types.ts";
+import type { ReportedFailure } from "../policy/breaker/types.ts";
 import { newRetryBudget, type RetryBudget } from "../policy/forwarding/retry.ts";
 import type { Priority } from "../policy/limits/types.ts";
 import { ORIGIN_PROTOCOL_VERSION, type OriginSettings } from "../protocol/origin.ts";
@@ -101,9 +102,11 @@ export class OriginViews {
   /** Synchronous while the view is usable. */
   pass(x: PassRequest): BreakerPassage | Promise<BreakerPassage> {
     const sight = this.sight(x.origin.id);
-    if (isStale(sight, x.nowMs)) this.#scheduleReport(sight, x);
     const verdict = decide(sight, this.#passageOf(x, x.nowMs));
-    return verdict.kind === "ask" ? this.#refreshFirst(sight, x) : this.#conclude(sight, verdict, x);
+    if (verdict.kind === "ask") return this.#refreshFirst(sight, x);
+    // Where a call follows, its outcome is told with the same report.
+    if (verdict.kind !== "go" && isStale(sight, x.nowMs)) this.#scheduleReport(sight, x, true);
+    return this.#conclude(sight, verdict, x);
   }
 
   #passageOf(x: PassRequest, nowMs: number): PassageRequest {
@@ -126,6 +129,7 @@ export class OriginViews {
   }
 
   async #refreshFirst(sight: OriginSight, x: PassRequest): Promise<BreakerPassage> {
+    this.#scheduleReport(sight, x, true);
     try {
       await withDeadline(sight.refreshing ?? Promise.resolve(), VIEW_DEADLINE_MS);
     } catch {
@@ -170,42 +174,45 @@ export class OriginViews {
     site.waitUntil(told);
   }
 
-  noteSuccess(sight: OriginSight, site: CallSite): void {
-    noteSuccess(sight, site.origin.config.breaker.tripScore, this.now(), this.random());
+  noteSuccess(sight: OriginSight, durationMs: number, site: CallSite): void {
+    noteSuccess(sight, durationMs, site.origin.config.breaker, this.now(), this.random());
+    this.#scheduleReport(sight, site);
   }
 
   /** A failure, or a call pending past the early age; each call is noted once. */
-  noteFailure(sight: OriginSight, kind: FailureKind | "late", site: CallSite): void {
-    noteFailure(sight, kind, site.origin.config.breaker.tripScore, this.now(), this.random());
+  noteFailure(sight: OriginSight, kind: ReportedFailure, site: CallSite): void {
+    noteFailure(sight, kind, site.origin.config.breaker, this.now(), this.random());
     this.#scheduleReport(sight, site);
   }
 
   /** One at a time for each origin, behind the request that occasioned it. */
-  #scheduleReport(sight: OriginSight, site: CallSite): void {
-    const delayMs = scheduleReport(sight, this.now());
-    if (delayMs === undefined) return;
-    const sent = this.#report(sight, site, delayMs);
+  #scheduleReport(sight: OriginSight, site: CallSite, waitedFor = false): void {
+    const scheduled = scheduleReport(sight, this.now(), waitedFor);
+    if (scheduled === undefined) return;
+    const sent = this.#report(sight, site, scheduled);
     sight.refreshing = sent;
     site.waitUntil(sent.catch(() => undefined));
   }
 
-  async #report(sight: OriginSight, site: CallSite, delayMs: number): Promise<void> {
+  async #report(sight: OriginSight, site: CallSite, { turn, delayMs }: Turn): Promise<void> {
     if (delayMs > 0) await new Promise((resolve) => setTimeout(resolve, delayMs));
+    const batch = beginReport(sight, turn, this.now());
+    if (batch === undefined) return;
     const report = {
       v: ORIGIN_PROTOCOL_VERSION,
       edgeId: this.#edgeId,
       pop: site.pop,
       settings: originSettings(site.origin, site.configVersion),
-      ...composeReport(sight),
+      ...batch,
     } as const;
     this.stats.reports++;
     try {
       const call = callCoordinator(site.env, "ORIGIN", originObjectName(site.origin.id), "report", report);
-      const { view } = await withDeadline(call, REPORT_DEADLINE_MS);
-      // What failed meanwhile waits for no further occasion.
-      if (endReport(sight, view, this.now())) this.#scheduleReport(sight, site);
+      const answer = await withDeadline(call, REPORT_DEADLINE_MS);
+      // What happened meanwhile waits for no further occasion.
+      if (endReport(sight, turn, answer, this.now())) this.#scheduleReport(sight, site);
     } catch (error) {
-      endReport(sight, undefined, this.now());
+      endReport(sight, turn, undefined, this.now());
       this.stats.failedReports++;
       throw error;
     }

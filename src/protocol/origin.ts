@@ -1,6 +1,6 @@
 /** What edges and the admin API say to an Origin object. Times are durations, except where a name ends in `AtMs`. */
 import type { Forced, Transition } from "../policy/breaker/state-machine.ts";
-import type { BreakerSettings, FailureKind } from "../policy/breaker/types.ts";
+import type { BreakerSettings, Outcomes, ReportedFailure } from "../policy/breaker/types.ts";
 import type { BreakerView } from "../policy/breaker/view.ts";
 
 export const ORIGIN_PROTOCOL_VERSION = 1;
@@ -21,9 +21,12 @@ export interface OriginReport {
   readonly pop: string;
   /** Epoch of the view under which the calls were made. */
   readonly epoch: number;
-  readonly successes: number;
-  /** Calls that failed, or are pending past the early age; each counted once. */
-  readonly failures: Readonly<Partial<Record<FailureKind | "late", number>>>;
+  /** Of calls, by their age; a late call counts as a failure, and as a success when it is answered after all. */
+  readonly outcomes: readonly Outcomes[];
+  /** The same failures by kind. */
+  readonly failures: Readonly<Partial<Record<ReportedFailure, number>>>;
+  /** Answered calls, by bucket of the latency histogram. */
+  readonly latencies: readonly number[];
   readonly settings: OriginSettings;
 }
 
@@ -33,6 +36,8 @@ export interface OriginStatus {
   readonly score: number;
   readonly outstandingProbes: number;
   readonly pops: number;
+  /** What was reported since the object began: successes, and failures by kind. */
+  readonly counts: Readonly<Partial<Record<ReportedFailure | "success", number>>>;
   readonly history: readonly Transition[];
 }
 

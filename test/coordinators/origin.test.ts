@@ -2,23 +2,14 @@ import { env } from "cloudflare:workers";
 import { evictDurableObject, reset, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import type { Origin } from "../../src/coordinators/origin/object.ts";
+import { BREAKER_DEFAULTS } from "../../src/policy/breaker/types.ts";
 import type { OriginReport, OriginSettings } from "../../src/protocol/origin.ts";
 
 const settings = (change: Partial<OriginSettings["breaker"]> = {}): OriginSettings => ({
   configVersion: 1,
   probeUrl: "http://origin.test/health",
   probeTimeoutMs: 500,
-  breaker: {
-    earlyAgeMs: 500,
-    tripScore: 20,
-    quorumPops: 3,
-    backoffMs: 1,
-    maxBackoffMs: 1,
-    probes: 1,
-    closeAfter: 3,
-    rampMs: 10_000,
-    ...change,
-  },
+  breaker: { ...BREAKER_DEFAULTS, backoffMs: 1, maxBackoffMs: 1, ...change },
 });
 const origin = () => env.ORIGIN.getByName("origin:shop");
 const report = (seq: number, failures: number, change: Partial<OriginReport> = {}): OriginReport => ({
@@ -27,8 +18,10 @@ const report = (seq: number, failures: number, change: Partial<OriginReport> = {
   seq,
   pop: "A",
   epoch: Number.MAX_SAFE_INTEGER,
-  successes: 0,
+  // Old enough to be weighed at once.
+  outcomes: [[200, 0, failures]],
   failures: { network: failures },
+  latencies: [],
   settings: settings(),
   ...change,
 });
@@ -40,20 +33,21 @@ afterEach(async () => {
 
 describe("the Origin object", () => {
   it("opens on failures and tells so in the reply", async () => {
-    expect((await origin().report(report(1, 3))).view.state).toBe("closed");
-    expect((await origin().report(report(2, 12))).view.state).toBe("open");
-    const { history } = await origin().status();
+    expect((await origin().report(report(1, 4))).view.state).toBe("closed");
+    expect((await origin().report(report(2, 18))).view.state).toBe("open");
+    const { history, counts } = await origin().status();
+    expect(counts).toMatchObject({ network: 22 });
     expect(history).toHaveLength(1);
     expect(history[0]).toMatchObject({ from: "closed", to: "open", reason: "failures", pops: ["A"], epoch: 2 });
   });
 
   it("counts a report that comes twice once", async () => {
-    for (let copy = 0; copy < 10; copy++) await origin().report(report(1, 3));
+    for (let copy = 0; copy < 10; copy++) await origin().report(report(1, 4));
     expect((await origin().status()).view?.state).toBe("closed");
   });
 
   it("keeps its state and the probe lease that is out when it is evicted", async () => {
-    await origin().report(report(1, 15));
+    await origin().report(report(1, 22));
     const { leaseId } = await origin().probe({ v: 1, pop: "A", timeoutMs: 30_000 });
     expect(leaseId).toBeDefined();
     await evictDurableObject(origin());
@@ -64,7 +58,7 @@ describe("the Origin object", () => {
   });
 
   it("grants one probe of many asked for at once", async () => {
-    await origin().report(report(1, 15));
+    await origin().report(report(1, 22));
     const asked = await Promise.all(
       Array.from({ length: 50 }, () => origin().probe({ v: 1, pop: "A", timeoutMs: 5_000 })),
     );
@@ -72,7 +66,7 @@ describe("the Origin object", () => {
   });
 
   it("closes over the ramp after three successful probes; a result that comes twice counts once", async () => {
-    await origin().report(report(1, 15));
+    await origin().report(report(1, 22));
     for (let probe = 0; probe < 3; probe++) {
       const { leaseId, view } = await origin().probe({ v: 1, pop: "A", timeoutMs: 1_000 });
       const result = { v: 1 as const, pop: "A", leaseId: leaseId ?? "", epoch: view.epoch, succeeded: true };
@@ -84,7 +78,7 @@ describe("the Origin object", () => {
 
   it("probes by itself when nobody calls, and finds the origin well again", async () => {
     const fetched = vi.spyOn(globalThis, "fetch").mockImplementation(async () => new Response("ok"));
-    await origin().report(report(1, 15));
+    await origin().report(report(1, 22));
     for (let alarm = 0; alarm < 3; alarm++) expect(await runDurableObjectAlarm(origin())).toBe(true);
     expect(fetched).toHaveBeenCalledTimes(3);
     expect(fetched.mock.calls[0]?.[0]).toBe("http://origin.test/health");
@@ -93,7 +87,7 @@ describe("the Origin object", () => {
 
   it("stays open when its own probe fails", async () => {
     vi.spyOn(globalThis, "fetch").mockRejectedValue(new Error("Network connection lost."));
-    await origin().report(report(1, 15));
+    await origin().report(report(1, 22));
     await runDurableObjectAlarm(origin());
     expect((await origin().status()).view?.state).toBe("open");
   });

@@ -14,6 +14,7 @@ import {
   resetBreaker,
   tick,
 } from "../../policy/breaker/state-machine.ts";
+import { REPORTED_FAILURES, type ReportedFailure } from "../../policy/breaker/types.ts";
 import { type BreakerView, viewOf } from "../../policy/breaker/view.ts";
 import { verdictOfStatus } from "../../policy/forwarding/verdict.ts";
 import {
@@ -33,6 +34,8 @@ const MAX_PROBE_TIMEOUT_MS = 60_000;
 const OWN_PROBE_AFTER_MS = 1_000;
 /** Edges whose last report number is remembered, in the order in which they were heard. */
 const MAX_EDGES = 5_000;
+/** Steps of time in one report. */
+const MAX_OUTCOMES = 100;
 const OWN_POP = "coordinator";
 const MAX_FORCED_MS = 30 * 86_400_000;
 
@@ -45,6 +48,7 @@ export class Origin extends DurableObject<Env> implements OriginProtocol {
   #storedMark = "";
   #storedEpoch = 0;
   readonly #edges = new Map<string, number>();
+  readonly #counts: Partial<Record<ReportedFailure | "success", number>> = {};
 
   constructor(state: DurableObjectState, env: Env) {
     super(state, env);
@@ -57,9 +61,8 @@ export class Origin extends DurableObject<Env> implements OriginProtocol {
     const view = this.#turn(report.settings, (breaker, nowMs) => {
       if (report.seq > (this.#edges.get(report.edgeId) ?? 0)) {
         this.#rememberEdge(report.edgeId, report.seq);
-        const failures = Object.values(report.failures).reduce((sum, count) => sum + count, 0);
-        const { pop, epoch, successes } = report;
-        observe(breaker, { pop, epoch, successes, failures }, nowMs, Math.random());
+        this.#count(report);
+        observe(breaker, report, nowMs, Math.random());
       }
       return viewOf(breaker, report.pop, nowMs);
     });
@@ -98,9 +101,10 @@ export class Origin extends DurableObject<Env> implements OriginProtocol {
 
   async status(): Promise<OriginStatus> {
     if (this.#breaker === undefined) {
-      return { view: undefined, forced: undefined, score: 0, outstandingProbes: 0, pops: 0, history: [] };
+      const nothing = { view: undefined, forced: undefined, score: 0, outstandingProbes: 0, pops: 0, history: [] };
+      return { ...nothing, counts: {} };
     }
-    return this.#turn(undefined, statusOf);
+    return this.#turn(undefined, (breaker, nowMs) => this.#status(breaker, nowMs));
   }
 
   async force(request: {
@@ -116,7 +120,7 @@ export class Origin extends DurableObject<Env> implements OriginProtocol {
       throw new RangeError("forMs must be above 0, at most 30 days");
     const status = this.#turn(request.settings, (breaker, nowMs) => {
       force(breaker, { state, reason, by, untilMs: nowMs + request.forMs }, nowMs);
-      return statusOf(breaker, nowMs);
+      return this.#status(breaker, nowMs);
     });
     await this.#scheduleProbe();
     return status;
@@ -129,7 +133,7 @@ export class Origin extends DurableObject<Env> implements OriginProtocol {
   }): Promise<OriginStatus> {
     return this.#turn(request.settings, (breaker, nowMs) => {
       resetBreaker(breaker, request.reason, nowMs);
-      return statusOf(breaker, nowMs);
+      return this.#status(breaker, nowMs);
     });
   }
 
@@ -159,7 +163,7 @@ export class Origin extends DurableObject<Env> implements OriginProtocol {
   }
 
   #load(): void {
-    const stored = this.#storage.load();
+    const stored = this.#storage.load(Date.now());
     this.#breaker = stored?.breaker;
     this.#settings = stored?.settings;
     this.#settingsDirty = false;
@@ -200,8 +204,26 @@ export class Origin extends DurableObject<Env> implements OriginProtocol {
     if (this.#settings !== undefined && settings.configVersion <= this.#settings.configVersion) return;
     this.#settings = settings;
     this.#settingsDirty = true;
-    if (this.#breaker === undefined) this.#breaker = newBreaker(settings.breaker);
+    if (this.#breaker === undefined) this.#breaker = newBreaker(settings.breaker, Date.now());
     else this.#breaker.settings = settings.breaker;
+  }
+
+  #count({ outcomes, failures }: OriginReport): void {
+    const counts = this.#counts;
+    for (const [, successes] of outcomes) counts.success = (counts.success ?? 0) + successes;
+    for (const kind of REPORTED_FAILURES) counts[kind] = (counts[kind] ?? 0) + (failures[kind] ?? 0);
+  }
+
+  #status(breaker: Breaker, nowMs: number): OriginStatus {
+    return {
+      view: viewOf(breaker, "", nowMs),
+      forced: breaker.forced,
+      score: breaker.score,
+      outstandingProbes: breaker.probes.size,
+      pops: breaker.pops.size,
+      counts: this.#counts,
+      history: breaker.history,
+    };
   }
 
   #rememberEdge(edgeId: string, seq: number): void {
@@ -220,17 +242,6 @@ function markOf({ epoch, state, probes, forced }: Breaker): string {
   return `${epoch}|${state.kind}|${successes}|${[...probes.keys()].join(",")}|${forced?.untilMs ?? 0}`;
 }
 
-function statusOf(breaker: Breaker, nowMs: number): OriginStatus {
-  return {
-    view: viewOf(breaker, "", nowMs),
-    forced: breaker.forced,
-    score: breaker.score,
-    outstandingProbes: breaker.probes.size,
-    pops: breaker.pops.size,
-    history: breaker.history,
-  };
-}
-
 async function fetchProbe(settings: OriginSettings): Promise<boolean> {
   try {
     const response = await fetch(settings.probeUrl, {
@@ -247,9 +258,13 @@ async function fetchProbe(settings: OriginSettings): Promise<boolean> {
 }
 
 function checkReport(report: OriginReport): void {
-  const { v, seq, successes, failures, epoch } = report;
-  const counts = [seq, successes, epoch, ...Object.values(failures)];
-  const sound = v === ORIGIN_PROTOCOL_VERSION && counts.every((count) => Number.isSafeInteger(count) && count >= 0);
+  const { v, seq, outcomes, failures, latencies, epoch } = report;
+  const counts = [seq, epoch, ...outcomes.flatMap(([, ...told]) => told), ...Object.values(failures), ...latencies];
+  const sound =
+    v === ORIGIN_PROTOCOL_VERSION &&
+    outcomes.length <= MAX_OUTCOMES &&
+    outcomes.every(([ageMs]) => Number.isFinite(ageMs)) &&
+    counts.every((count) => Number.isSafeInteger(count) && count >= 0);
   if (!sound || typeof report.edgeId !== "string" || typeof report.pop !== "string") {
     throw new TypeError("origin report refused: not a report of this version");
   }

@@ -10,7 +10,7 @@ import {
   newBreaker,
   type Transition,
 } from "../../policy/breaker/state-machine.ts";
-import type { BreakerSettings } from "../../policy/breaker/types.ts";
+import { BREAKER_DEFAULTS, type BreakerSettings } from "../../policy/breaker/types.ts";
 import type { OriginSettings } from "../../protocol/origin.ts";
 
 const SCHEMA_VERSION = 1;
@@ -27,10 +27,10 @@ export class OriginStorage {
     this.#sql.exec("INSERT OR IGNORE INTO meta (name, value) VALUES ('schema', ?)", String(SCHEMA_VERSION));
   }
 
-  load(): { readonly breaker: Breaker; readonly settings: OriginSettings } | undefined {
+  load(nowMs: number): { readonly breaker: Breaker; readonly settings: OriginSettings } | undefined {
     const settings = parseSettings(this.#read("settings"));
     if (settings === undefined) return undefined;
-    const breaker = newBreaker(settings.breaker);
+    const breaker = newBreaker(settings.breaker, nowMs);
     const stored = this.#read("breaker");
     if (isRecord(stored)) {
       breaker.state = parseState(stored["state"]) ?? breaker.state;
@@ -153,22 +153,22 @@ function parseSettings(value: unknown): OriginSettings | undefined {
 
 function parseBreakerSettings(value: unknown): BreakerSettings | undefined {
   if (!isRecord(value)) return undefined;
-  const earlyAgeMs = amount(value["earlyAgeMs"]);
-  const tripScore = amount(value["tripScore"]);
-  const quorumPops = amount(value["quorumPops"]);
-  const backoffMs = amount(value["backoffMs"]);
-  const maxBackoffMs = amount(value["maxBackoffMs"]);
-  const probes = amount(value["probes"]);
-  const closeAfter = amount(value["closeAfter"]);
-  const rampMs = amount(value["rampMs"]);
-  const whole =
-    earlyAgeMs !== undefined &&
-    tripScore !== undefined &&
-    quorumPops !== undefined &&
-    backoffMs !== undefined &&
-    maxBackoffMs !== undefined &&
-    probes !== undefined &&
-    closeAfter !== undefined &&
-    rampMs !== undefined;
-  return whole ? { earlyAgeMs, tripScore, quorumPops, backoffMs, maxBackoffMs, probes, closeAfter, rampMs } : undefined;
+  // What an older version did not store has its default until the next report.
+  const stored = (name: keyof BreakerSettings): number => amount(value[name]) ?? BREAKER_DEFAULTS[name];
+  return {
+    earlyAgeMs: stored("earlyAgeMs"),
+    slowCallMs: stored("slowCallMs"),
+    tripScore: stored("tripScore"),
+    popTripScore: stored("popTripScore"),
+    brownOutRatio: stored("brownOutRatio"),
+    outageRatio: stored("outageRatio"),
+    quorumPops: stored("quorumPops"),
+    backoffMs: stored("backoffMs"),
+    maxBackoffMs: stored("maxBackoffMs"),
+    flapWindowMs: stored("flapWindowMs"),
+    flapMaxBackoffMs: stored("flapMaxBackoffMs"),
+    probes: stored("probes"),
+    closeAfter: stored("closeAfter"),
+    rampMs: stored("rampMs"),
+  };
 }

@@ -3,20 +3,30 @@
  * not reported yet, when to report them, and what to decide when the coordinator cannot be asked.
  *
  * Closed, nothing waits: a view up to VIEW_USABLE_MS old decides at once and is refreshed behind requests. A view older
- * than that is asked for first ("ask"). Reports go at most every REPORT_SPACING_MS after a failure; each has a number, and
- * one that was not answered goes again under the same number, so it counts once. Out of reach: an open view is kept for
- * VIEW_KEPT_OPEN_MS, then this isolate's own calls decide; traffic is never blocked for the coordinator's sake.
+ * than that is asked for first ("ask"). Every outcome is told with its age: within REPORT_SPACING_MS while calls fail,
+ * within HEARTBEAT_MS otherwise. Each report has a number, and one that was not answered goes again under the same number,
+ * so it counts once. Out of reach: an open view is kept for VIEW_KEPT_OPEN_MS, then this isolate's own calls decide;
+ * traffic is never blocked for the coordinator's sake.
  * Times in milliseconds of this isolate's clock. Source: DESIGN section 5.
  */
 import type { Priority } from "../limits/types.ts";
-import { type LocalBreaker, observeLocally } from "./local.ts";
+import { latencyBucket, newLatencyCounts } from "../kernel/histogram.ts";
+import { type LocalBreaker, newLocalBreaker, observeLocally } from "./local.ts";
 import { forgetCalls, isThrottled, newThrottle, noteAnswer, type Throttle } from "./throttle.ts";
-import type { FailureKind } from "./types.ts";
+import type { BreakerSettings, Outcomes, ReportedFailure } from "./types.ts";
 import { type BreakerView, judge, VIEW_FRESH_MS, VIEW_KEPT_OPEN_MS, VIEW_USABLE_MS } from "./view.ts";
 
 /** A report that was not answered by then is sent again with the next one's occasion. */
 export const REPORT_DEADLINE_MS = 2_000;
 const REPORT_SPACING_MS = 100;
+const HEARTBEAT_MS = 1_000;
+/** After a failure successes are told as promptly as failures for so long: the coordinator weighs them together. */
+const ALERT_MS = 1_500;
+/** Outcomes are told by their age in steps of so much, in at most so many; older ones with the oldest. */
+const AGE_STEP_MS = 50;
+const MAX_AGE_STEPS = 24;
+/** A late call counts from so much later on: answers that come until then count before it. */
+const LATE_GRACE_MS = 100;
 /** After a failed call to the coordinator nobody waits for it for so long. */
 const UNREACHABLE_FOR_MS = 1_000;
 const PROBE_TAKEN_RETRY_AFTER_MS = 1_000;
@@ -27,8 +37,22 @@ export interface ReportBatch {
   readonly seq: number;
   /** Of the view under which the calls were made; the largest number where there was none. */
   readonly epoch: number;
-  readonly successes: number;
-  readonly failures: Readonly<Partial<Record<FailureKind | "late", number>>>;
+  readonly outcomes: readonly Outcomes[];
+  /** The same failures by kind. */
+  readonly failures: Readonly<Partial<Record<ReportedFailure, number>>>;
+  /** Answered calls, by bucket of the latency histogram. */
+  readonly latencies: readonly number[];
+}
+
+/** Outcomes of one step of time, not told yet. */
+interface Untold {
+  step: number;
+  successes: number;
+  failures: number;
+}
+
+interface Batch extends Omit<ReportBatch, "outcomes"> {
+  readonly untold: readonly Untold[];
 }
 
 export interface Sight {
@@ -36,11 +60,15 @@ export interface Sight {
   viewAtMs: number;
   readonly local: LocalBreaker;
   readonly throttle: Throttle;
-  successes: number;
-  failures: Partial<Record<FailureKind | "late", number>>;
+  untold: Untold[];
+  failures: Partial<Record<ReportedFailure, number>>;
+  failedAtMs: number;
+  latencies: number[];
   seq: number;
-  unacknowledged: ReportBatch | undefined;
-  reportScheduled: boolean;
+  unacknowledged: Batch | undefined;
+  /** The report that waits for its turn, or is under way. */
+  report: { readonly turn: number; readonly atMs: number; readonly sent: boolean } | undefined;
+  turn: number;
   reportedAtMs: number;
   /** This isolate's probe lease is asked for, or out, until then. */
   probingUntilMs: number;
@@ -51,14 +79,17 @@ export function newSight(nowMs: number): Sight {
   return {
     view: undefined,
     viewAtMs: Number.NEGATIVE_INFINITY,
-    local: { score: 0, openUntilMs: 0 },
+    local: newLocalBreaker(),
     throttle: newThrottle(nowMs),
-    successes: 0,
+    untold: [],
     failures: {},
+    failedAtMs: Number.NEGATIVE_INFINITY,
+    latencies: newLatencyCounts(),
     seq: 0,
     unacknowledged: undefined,
-    reportScheduled: false,
-    reportedAtMs: 0,
+    report: undefined,
+    turn: 0,
+    reportedAtMs: Number.NEGATIVE_INFINITY,
     probingUntilMs: 0,
     unreachableUntilMs: 0,
   };
@@ -144,54 +175,130 @@ function withoutCoordinator(sight: Sight, x: PassageRequest): Exclude<SightVerdi
   return { kind: "go", mayRetry: false };
 }
 
-export function noteSuccess(sight: Sight, tripScore: number, nowMs: number, random: number): void {
-  sight.successes++;
-  noteAnswer(sight.throttle, true, nowMs);
-  observeLocally(sight.local, false, tripScore, nowMs, random);
-}
-
-/** A failure, or a call pending past the early age; each call is noted once. */
-export function noteFailure(
+/** The call was answered after `durationMs`. */
+export function noteSuccess(
   sight: Sight,
-  kind: FailureKind | "late",
-  tripScore: number,
+  durationMs: number,
+  settings: BreakerSettings,
   nowMs: number,
   random: number,
 ): void {
+  const bucket = latencyBucket(durationMs);
+  sight.latencies[bucket] = (sight.latencies[bucket] ?? 0) + 1;
+  if (settings.slowCallMs > 0 && durationMs > settings.slowCallMs) {
+    noteFailure(sight, "slow", settings, nowMs, random);
+    return;
+  }
+  untoldAt(sight, nowMs).successes++;
+  noteAnswer(sight.throttle, true, nowMs);
+  observeLocally(sight.local, false, settings, nowMs, random);
+}
+
+/** A failure, or a call pending past the early age. */
+export function noteFailure(
+  sight: Sight,
+  kind: ReportedFailure,
+  settings: BreakerSettings,
+  nowMs: number,
+  random: number,
+): void {
+  untoldAt(sight, kind === "late" ? nowMs + LATE_GRACE_MS : nowMs).failures++;
   sight.failures[kind] = (sight.failures[kind] ?? 0) + 1;
+  sight.failedAtMs = nowMs;
   noteAnswer(sight.throttle, false, nowMs);
-  observeLocally(sight.local, true, tripScore, nowMs, random);
+  observeLocally(sight.local, true, settings, nowMs, random);
 }
 
-/** Schedules a report: in how many milliseconds it goes. Undefined: one is under way already. */
-export function scheduleReport(sight: Sight, nowMs: number): number | undefined {
-  // A report whose request was cut off never ends; after its deadline another may go.
-  if (sight.reportScheduled && nowMs - sight.reportedAtMs < REPORT_DEADLINE_MS * 2) return undefined;
-  const delayMs = Math.max(0, sight.reportedAtMs + REPORT_SPACING_MS - nowMs);
-  sight.reportScheduled = true;
-  sight.reportedAtMs = nowMs + delayMs;
-  return delayMs;
+function untoldAt(sight: Sight, atMs: number): Untold {
+  const { untold } = sight;
+  const step = Math.floor(atMs / AGE_STEP_MS);
+  // Late calls lie ahead of what is counted now.
+  for (let index = untold.length - 1; index >= Math.max(0, untold.length - 2); index--) {
+    const known = untold[index];
+    if (known?.step === step) return known;
+  }
+  if (untold.length >= MAX_AGE_STEPS) {
+    const [oldest, next] = untold;
+    if (oldest !== undefined && next !== undefined) {
+      next.successes += oldest.successes;
+      next.failures += oldest.failures;
+    }
+    untold.shift();
+  }
+  const added = { step, successes: 0, failures: 0 };
+  untold.push(added);
+  return added;
 }
 
-/** What to send: the batch that was not acknowledged again, or what was counted since. */
-export function composeReport(sight: Sight): ReportBatch {
-  if (sight.unacknowledged !== undefined) return sight.unacknowledged;
-  const { successes, failures, view } = sight;
-  sight.successes = 0;
-  sight.failures = {};
-  sight.seq++;
-  sight.unacknowledged = { seq: sight.seq, epoch: view?.epoch ?? Number.MAX_SAFE_INTEGER, successes, failures };
-  return sight.unacknowledged;
+export interface Turn {
+  readonly turn: number;
+  readonly delayMs: number;
 }
 
-/** The scheduled report has ended; `view` is its answer, undefined when none came. True: schedule the next one now. */
-export function endReport(sight: Sight, view: BreakerView | undefined, nowMs: number): boolean {
-  sight.reportScheduled = false;
-  if (view === undefined) return false;
-  sight.unacknowledged = undefined;
+/**
+ * Schedules a report; after `delayMs` it may begin, if no earlier one has taken its place. Undefined: one is under way,
+ * or comes soon enough. `waitedFor`: somebody waits for its answer.
+ */
+export function scheduleReport(sight: Sight, nowMs: number, waitedFor = false): Turn | undefined {
+  const prompt = waitedFor || nowMs - sight.failedAtMs <= ALERT_MS;
+  const atMs = Math.max(nowMs, sight.reportedAtMs + (prompt ? REPORT_SPACING_MS : HEARTBEAT_MS));
+  const { report } = sight;
+  if (report !== undefined) {
+    // One whose request was cut off never begins, or never ends.
+    const givenUpAtMs = report.atMs + (report.sent ? REPORT_DEADLINE_MS * 2 : REPORT_SPACING_MS);
+    if (nowMs <= givenUpAtMs && (report.sent || report.atMs <= atMs)) return undefined;
+  }
+  const turn = ++sight.turn;
+  sight.report = { turn, atMs, sent: false };
+  return { turn, delayMs: atMs - nowMs };
+}
+
+/** The delay is over: what to send now. Undefined: another report has taken its place. */
+export function beginReport(sight: Sight, turn: number, nowMs: number): ReportBatch | undefined {
+  if (sight.report?.turn !== turn) return undefined;
+  sight.report = { turn, atMs: nowMs, sent: true };
+  sight.reportedAtMs = nowMs;
+  return composeReport(sight, nowMs);
+}
+
+/** The batch that was not acknowledged again, or what was counted since. */
+function composeReport(sight: Sight, nowMs: number): ReportBatch {
+  if (sight.unacknowledged === undefined) {
+    const { untold, failures, latencies, view } = sight;
+    sight.untold = [];
+    sight.failures = {};
+    sight.latencies = newLatencyCounts();
+    sight.seq++;
+    sight.unacknowledged = {
+      seq: sight.seq,
+      epoch: view?.epoch ?? Number.MAX_SAFE_INTEGER,
+      untold,
+      failures,
+      latencies,
+    };
+  }
+  const { untold, ...batch } = sight.unacknowledged;
+  const outcomes = untold.map(({ step, successes, failures }): Outcomes => [
+    nowMs - step * AGE_STEP_MS,
+    successes,
+    failures,
+  ]);
+  return { ...batch, outcomes };
+}
+
+/** A report has ended; `view` is its answer, undefined when none came. True: there is more to tell, schedule the next. */
+export function endReport(
+  sight: Sight,
+  turn: number,
+  answer: { readonly seq: number; readonly view: BreakerView } | undefined,
+  nowMs: number,
+): boolean {
+  if (sight.report?.turn === turn) sight.report = undefined;
+  if (answer === undefined) return false;
+  if (sight.unacknowledged?.seq === answer.seq) sight.unacknowledged = undefined;
   sight.unreachableUntilMs = 0;
-  takeView(sight, view, nowMs);
-  return Object.keys(sight.failures).length > 0;
+  takeView(sight, answer.view, nowMs);
+  return sight.untold.length > 0;
 }
 
 export function noteUnreachable(sight: Sight, nowMs: number): void {

@@ -5,14 +5,15 @@
  * that ran out, decides nothing; the epoch grows with every transition; a state forced by hand wins until it expires.
  * It opens when the pooled score reaches `tripScore` AND enough PoPs see it (quorum: min(quorumPops, active PoPs), and
  * half of the active ones); a PoP that fails alone is opened alone, for a while. While open it waits longer after every
- * failed probe; re-opening within FLAP_WINDOW_MS of closing doubles the first wait. In the ramp half the score trips.
+ * failed probe; re-opening within `flapWindowMs` of closing doubles the first wait. In the ramp half the score trips.
  * 429 and other answers are no failures: the verdict says so before anything gets here.
  * Changes `breaker` in place; `nowMs` is the coordinator's clock, `random` in [0, 1). Cost: O(PoPs).
  * Source: DESIGN section 5, `docs/outages.md`.
  */
 import { spread } from "../kernel/backoff.ts";
-import { nextScore } from "./score.ts";
-import type { BreakerSettings } from "./types.ts";
+import { addLatencies, earlyAgeOf, type Latencies, newLatencies } from "./early-age.ts";
+import { addEvidence, type Evidence, forgetEvidence, newEvidence, scoreOf } from "./evidence.ts";
+import type { BreakerSettings, Outcomes } from "./types.ts";
 
 export type BreakerState =
   | { readonly kind: "closed" }
@@ -44,10 +45,14 @@ export interface Transition {
 }
 
 interface PopSight {
-  score: number;
+  readonly evidence: Evidence;
   heardAtMs: number;
+  /** When the last outcome happened that it told of. */
+  sawAtMs: number;
   /** Opened alone until then. */
   openUntilMs: number;
+  /** Openings in a row. */
+  openings: number;
 }
 
 export interface Breaker {
@@ -55,9 +60,12 @@ export interface Breaker {
   state: BreakerState;
   forced: Forced | undefined;
   epoch: number;
+  /** As of the last observation. */
   score: number;
+  readonly evidence: Evidence;
+  readonly latencies: Latencies;
   closedAtMs: number;
-  /** Re-openings in a row, each within FLAP_WINDOW_MS of the closing before. */
+  /** Re-openings in a row, each within `flapWindowMs` of the closing before. */
   flaps: number;
   /** Probe lease id → expiry. */
   readonly probes: Map<string, number>;
@@ -69,20 +77,20 @@ export const MAX_HISTORY = 200;
 export const MAX_POPS = 500;
 /** PoPs heard within this time are active; edges with traffic report every second. */
 const ACTIVE_POP_MS = 3_000;
-const POP_TRIP_SCORE = 10;
 const POP_OPEN_MS = 5_000;
+const POP_MAX_OPEN_MS = 30_000;
 const BACKOFF_GROWTH = 1.5;
 const JITTER_RATIO = 0.2;
-const FLAP_WINDOW_MS = 60_000;
-const FLAP_MAX_BACKOFF_MS = 60_000;
 
-export function newBreaker(settings: BreakerSettings): Breaker {
+export function newBreaker(settings: BreakerSettings, nowMs: number): Breaker {
   return {
     settings,
     state: { kind: "closed" },
     forced: undefined,
     epoch: 1,
     score: 0,
+    evidence: newEvidence(nowMs),
+    latencies: newLatencies(nowMs),
     closedAtMs: Number.NEGATIVE_INFINITY,
     flaps: 0,
     probes: new Map(),
@@ -94,29 +102,66 @@ export function newBreaker(settings: BreakerSettings): Breaker {
 export interface Observation {
   readonly pop: string;
   readonly epoch: number;
-  readonly successes: number;
-  readonly failures: number;
+  readonly outcomes: readonly Outcomes[];
+  /** Answered calls, by bucket of the latency histogram. */
+  readonly latencies: readonly number[];
 }
 
 /** What an edge saw. Observations of an older epoch, or while open, move no score. */
 export function observe(breaker: Breaker, seen: Observation, nowMs: number, random: number): void {
   tick(breaker, nowMs);
   const pop = sightOf(breaker, seen.pop, nowMs);
+  // What was answered late tells of the origin's pace in any state.
+  addLatencies(breaker.latencies, seen.latencies, nowMs);
   if (seen.epoch < breaker.epoch) return;
-  const { kind } = breaker.state;
-  if (kind === "open" || kind === "half-open") return;
-  pop.score = nextScore(pop.score, seen.failures, seen.successes);
-  breaker.score = nextScore(breaker.score, seen.failures, seen.successes);
-  if (breaker.forced !== undefined || seen.failures === 0) return;
-  const threshold = kind === "ramp" ? breaker.settings.tripScore / 2 : breaker.settings.tripScore;
-  const active = [...breaker.pops].filter(([, sight]) => nowMs - sight.heardAtMs <= ACTIVE_POP_MS);
-  const failing = active.filter(([, sight]) => sight.score > 0).map(([name]) => name);
-  const quorum = Math.max(Math.min(breaker.settings.quorumPops, active.length), active.length / 2);
-  if (breaker.score >= threshold && failing.length >= quorum) open(breaker, "failures", failing, nowMs, random);
-  else if (pop.score >= POP_TRIP_SCORE && failing.length < quorum && nowMs >= pop.openUntilMs) {
-    pop.openUntilMs = nowMs + spread(POP_OPEN_MS, JITTER_RATIO, random);
-    pop.score = POP_TRIP_SCORE / 2;
+  const { settings, state } = breaker;
+  if (state.kind === "open" || state.kind === "half-open") return;
+  addEvidence(pop.evidence, seen.outcomes, settings, nowMs);
+  addEvidence(breaker.evidence, seen.outcomes, settings, nowMs);
+  for (const [ageMs] of seen.outcomes) pop.sawAtMs = Math.max(pop.sawAtMs, nowMs - ageMs);
+  if (breaker.forced !== undefined) return;
+  const pooled = scoreOf(breaker.evidence, settings, nowMs);
+  breaker.score = pooled.score;
+  const trips = pooled.score >= (state.kind === "ramp" ? settings.tripScore / 2 : settings.tripScore);
+  const popTrips = nowMs >= pop.openUntilMs && popScoreTrips(breaker, pop, nowMs);
+  if (!trips && !popTrips) return;
+  const { failing, suffices } = quorumOf(breaker, pooled.roseAtMs, nowMs);
+  if (trips && suffices) open(breaker, "failures", failing, nowMs, random);
+  else if (popTrips && !suffices) openPop(pop, nowMs, random);
+}
+
+/** PoPs that told of the time since the evidence rose vote: half of them must see the failure, and not too few. */
+function quorumOf(
+  { pops, settings }: Breaker,
+  roseAtMs: number,
+  nowMs: number,
+): { readonly failing: readonly string[]; readonly suffices: boolean } {
+  let active = 0;
+  let voters = 0;
+  const failing: string[] = [];
+  for (const [name, pop] of pops) {
+    if (nowMs - pop.heardAtMs > ACTIVE_POP_MS) continue;
+    active++;
+    if (pop.sawAtMs < roseAtMs) continue;
+    voters++;
+    if (scoreOf(pop.evidence, settings, nowMs).score > 0) failing.push(name);
   }
+  return { failing, suffices: failing.length >= Math.max(Math.min(settings.quorumPops, active), voters / 2) };
+}
+
+/** A PoP opened again soon after is opened at half the score. */
+function popScoreTrips({ settings }: Breaker, pop: PopSight, nowMs: number): boolean {
+  if (nowMs - pop.openUntilMs > settings.flapWindowMs) pop.openings = 0;
+  const tripScore = pop.openings === 0 ? settings.popTripScore : settings.popTripScore / 2;
+  return scoreOf(pop.evidence, settings, nowMs).score >= tripScore;
+}
+
+/** A PoP that fails alone: opened alone, twice as long each time in a row. */
+function openPop(pop: PopSight, nowMs: number, random: number): void {
+  const openMs = Math.min(POP_MAX_OPEN_MS, POP_OPEN_MS * 2 ** pop.openings);
+  pop.openings++;
+  pop.openUntilMs = nowMs + spread(openMs, JITTER_RATIO, random);
+  forgetEvidence(pop.evidence, nowMs);
 }
 
 function sightOf(breaker: Breaker, name: string, nowMs: number): PopSight {
@@ -127,7 +172,7 @@ function sightOf(breaker: Breaker, name: string, nowMs: number): PopSight {
         if (nowMs - heardAtMs > ACTIVE_POP_MS || breaker.pops.size >= MAX_POPS) breaker.pops.delete(known);
       }
     }
-    sight = { score: 0, heardAtMs: nowMs, openUntilMs: 0 };
+    sight = { evidence: newEvidence(nowMs), heardAtMs: nowMs, sawAtMs: 0, openUntilMs: 0, openings: 0 };
     breaker.pops.set(name, sight);
   }
   sight.heardAtMs = nowMs;
@@ -152,9 +197,10 @@ export function tick(breaker: Breaker, nowMs: number): void {
 }
 
 function open(breaker: Breaker, reason: string, pops: readonly string[], nowMs: number, random: number): void {
-  const flapping = nowMs - breaker.closedAtMs < FLAP_WINDOW_MS;
+  const { backoffMs: firstMs, flapWindowMs, flapMaxBackoffMs } = breaker.settings;
+  const flapping = nowMs - breaker.closedAtMs < flapWindowMs;
   breaker.flaps = flapping ? breaker.flaps + 1 : 0;
-  const backoffMs = Math.min(FLAP_MAX_BACKOFF_MS, breaker.settings.backoffMs * 2 ** breaker.flaps);
+  const backoffMs = flapping ? Math.min(flapMaxBackoffMs, firstMs * 2 ** breaker.flaps) : firstMs;
   const nextProbeAtMs = nowMs + spread(backoffMs, JITTER_RATIO, random);
   move(breaker, { kind: "open", backoffMs, nextProbeAtMs }, reason, pops, nowMs);
 }
@@ -172,7 +218,8 @@ function move(
   if (breaker.history.length > MAX_HISTORY) breaker.history.splice(0, breaker.history.length - MAX_HISTORY);
   breaker.state = to;
   breaker.score = 0;
-  for (const sight of breaker.pops.values()) sight.score = 0;
+  forgetEvidence(breaker.evidence, nowMs);
+  for (const { evidence } of breaker.pops.values()) forgetEvidence(evidence, nowMs);
   // Leases of an earlier epoch decide nothing, but hold their place until they end: the origin may still be at work.
 }
 
@@ -204,7 +251,8 @@ export function concludeProbe(
   const { state } = breaker;
   if (epoch !== breaker.epoch || state.kind !== "half-open" || breaker.forced !== undefined) return;
   if (!succeeded) {
-    const longest = breaker.flaps > 0 ? FLAP_MAX_BACKOFF_MS : breaker.settings.maxBackoffMs;
+    const { maxBackoffMs, flapMaxBackoffMs } = breaker.settings;
+    const longest = breaker.flaps > 0 ? Math.max(maxBackoffMs, flapMaxBackoffMs) : maxBackoffMs;
     const backoffMs = Math.min(longest, state.backoffMs * BACKOFF_GROWTH);
     const nextProbeAtMs = nowMs + spread(backoffMs, JITTER_RATIO, random);
     move(breaker, { kind: "open", backoffMs, nextProbeAtMs }, "probe failed", [], nowMs);
@@ -232,3 +280,7 @@ export function resetBreaker(breaker: Breaker, reason: string, nowMs: number): v
   breaker.flaps = 0;
   move(breaker, { kind: "closed" }, `reset: ${reason}`, [], nowMs);
 }
+
+/** At which age a pending call is late; undefined: not known yet. */
+export const earlyAge = ({ latencies, settings }: Breaker): number | undefined =>
+  earlyAgeOf(latencies, settings.earlyAgeMs);

@@ -3,9 +3,12 @@
  * it was made, so no two clocks are compared; the edge counts them from the moment it received it.
  */
 import { hash32 } from "../kernel/hash.ts";
-import type { Breaker } from "./state-machine.ts";
+import { type Breaker, earlyAge } from "./state-machine.ts";
 
-export type BreakerView =
+/** `earlyAgeMs`: from which age on a pending call is reported as late; undefined: from none. */
+export type BreakerView = ViewedState & { readonly earlyAgeMs: number | undefined };
+
+type ViewedState =
   | {
       readonly state: "closed" | "forced-closed" | "forced-open";
       readonly epoch: number;
@@ -24,6 +27,10 @@ const RAMP_FROM_RATIO = 0.1;
 
 /** `pop`: who asks; a PoP opened alone is told so. */
 export function viewOf(breaker: Breaker, pop: string, nowMs: number): BreakerView {
+  return { ...stateOf(breaker, pop, nowMs), earlyAgeMs: earlyAge(breaker) };
+}
+
+function stateOf(breaker: Breaker, pop: string, nowMs: number): ViewedState {
   const { state, epoch, forced } = breaker;
   const popOpenForMs = Math.max(0, (breaker.pops.get(pop)?.openUntilMs ?? 0) - nowMs);
   if (forced !== undefined) return { state: `forced-${forced.state}`, epoch, popOpenForMs: 0 };

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import {
-  composeReport,
+  beginReport,
   decide,
   decideAfterAsking,
   endReport,
@@ -10,13 +10,16 @@ import {
   noteUnreachable,
   type PassageRequest,
   refuseProbe,
+  type ReportBatch,
   scheduleReport,
+  type Sight,
   takeView,
 } from "../../../src/policy/breaker/sight.ts";
+import { BREAKER_DEFAULTS } from "../../../src/policy/breaker/types.ts";
 import type { BreakerView } from "../../../src/policy/breaker/view.ts";
 
-const closed: BreakerView = { state: "closed", epoch: 1, popOpenForMs: 0 };
-const open: BreakerView = { state: "open", epoch: 2, nextProbeInMs: 1_000 };
+const closed: BreakerView = { state: "closed", epoch: 1, popOpenForMs: 0, earlyAgeMs: undefined };
+const open = { state: "open", epoch: 2, nextProbeInMs: 1_000, earlyAgeMs: undefined } as const;
 const at = (nowMs: number, change: Partial<PassageRequest> = {}): PassageRequest => ({
   nowMs,
   tenantId: "acme",
@@ -57,7 +60,7 @@ describe("an isolate's sight of a breaker", () => {
     expect(decide(sight, at(14_500))).toMatchObject({ kind: "refused" });
     noteUnreachable(sight, 15_001);
     expect(decide(sight, at(15_001))).toEqual({ kind: "go", mayRetry: false });
-    for (let call = 0; call < 20; call++) noteFailure(sight, "network", 20, 15_001, 0.5);
+    for (let call = 0; call < 20; call++) noteFailure(sight, "network", BREAKER_DEFAULTS, 15_001, 0.5);
     expect(decide(sight, at(15_002))).toMatchObject({ kind: "refused" });
     expect(decideAfterAsking(sight, at(30_000))).toEqual({ kind: "go", mayRetry: false });
   });
@@ -67,7 +70,7 @@ describe("an isolate's sight of a breaker", () => {
     takeView(sight, closed, 0);
     for (let call = 0; call < 100; call++) {
       decide(sight, at(0, { random: 0.99 }));
-      noteFailure(sight, "status", 1_000, 0, 0.5);
+      noteFailure(sight, "status", BREAKER_DEFAULTS, 0, 0.5);
     }
     expect(decide(sight, at(10))).toMatchObject({ kind: "refused" });
     takeView(sight, { ...closed, epoch: 2 }, 20);
@@ -82,28 +85,85 @@ describe("an isolate's sight of a breaker", () => {
   });
 });
 
+/** Begun at once, whatever its delay. */
+function begun(sight: Sight, nowMs: number): { turn: number; batch: ReportBatch } {
+  const turn = scheduleReport(sight, nowMs, true)?.turn ?? 0;
+  const batch = beginReport(sight, turn, nowMs);
+  if (batch === undefined) throw new Error("no report");
+  return { turn, batch };
+}
+
 describe("reports", () => {
-  it("go at most every hundred milliseconds, one at a time", () => {
+  it("go every second, ten times as often while calls fail, one at a time", () => {
     const sight = newSight(0);
-    expect(scheduleReport(sight, 1_000)).toBe(0);
-    expect(scheduleReport(sight, 1_050)).toBeUndefined();
-    endReport(sight, closed, 1_060);
-    expect(scheduleReport(sight, 1_070)).toBe(30);
+    const { turn } = begun(sight, 10_000);
+    noteSuccess(sight, 5, BREAKER_DEFAULTS, 10_010, 0.5);
+    expect(scheduleReport(sight, 10_010)).toBeUndefined();
+    expect(endReport(sight, turn, { seq: 1, view: closed }, 10_020)).toBe(true);
+    const late = scheduleReport(sight, 10_020);
+    expect(late).toMatchObject({ delayMs: 980 });
+    // A failure does not wait for the one that is scheduled, which then does nothing.
+    noteFailure(sight, "network", BREAKER_DEFAULTS, 10_030, 0.5);
+    const soon = scheduleReport(sight, 10_030);
+    expect(soon).toMatchObject({ delayMs: 70 });
+    expect(beginReport(sight, soon?.turn ?? 0, 10_100)).toMatchObject({ seq: 2, failures: { network: 1 } });
+    expect(beginReport(sight, late?.turn ?? 0, 11_000)).toBeUndefined();
+    expect(scheduleReport(sight, 10_500)).toBeUndefined();
     // One whose request was cut off never ends.
-    expect(scheduleReport(sight, 1_100 + 4_000)).toBe(0);
+    expect(scheduleReport(sight, 10_100 + 4_001)).toMatchObject({ delayMs: 0 });
   });
 
-  it("say every outcome once: what was not answered goes again under the same number", () => {
+  it("that never begin, because their request was cut off, hold up no other", () => {
     const sight = newSight(0);
-    noteSuccess(sight, 20, 0, 0.5);
-    noteFailure(sight, "timeout", 20, 0, 0.5);
-    const first = composeReport(sight);
-    expect(first).toMatchObject({ seq: 1, successes: 1, failures: { timeout: 1 } });
-    endReport(sight, undefined, 2_000);
-    noteFailure(sight, "late", 20, 2_000, 0.5);
-    expect(composeReport(sight)).toBe(first);
-    expect(endReport(sight, closed, 2_100)).toBe(true);
-    expect(composeReport(sight)).toMatchObject({ seq: 2, epoch: 1, successes: 0, failures: { late: 1 } });
-    expect(endReport(sight, closed, 2_200)).toBe(false);
+    begun(sight, 10_000);
+    endReport(sight, 1, { seq: 1, view: closed }, 10_010);
+    expect(scheduleReport(sight, 10_010)).toMatchObject({ delayMs: 990 });
+    expect(scheduleReport(sight, 11_050)).toBeUndefined();
+    expect(scheduleReport(sight, 11_101)).toMatchObject({ delayMs: 0 });
+  });
+
+  it("say every outcome once, with its age: what was not answered goes again under the same number", () => {
+    const sight = newSight(10_000);
+    noteSuccess(sight, 20, BREAKER_DEFAULTS, 10_000, 0.5);
+    noteFailure(sight, "timeout", BREAKER_DEFAULTS, 10_200, 0.5);
+    const first = begun(sight, 10_400);
+    expect(first.batch).toMatchObject({ seq: 1, failures: { timeout: 1 } });
+    expect(first.batch.outcomes).toEqual([
+      [400, 1, 0],
+      [200, 0, 1],
+    ]);
+    expect(first.batch.latencies.reduce((sum, count) => sum + count, 0)).toBe(1);
+    endReport(sight, first.turn, undefined, 12_400);
+    noteFailure(sight, "late", BREAKER_DEFAULTS, 12_400, 0.5);
+    const again = begun(sight, 12_500);
+    expect(again.batch).toMatchObject({ seq: 1, failures: { timeout: 1 } });
+    expect(again.batch.outcomes).toEqual([
+      [2_500, 1, 0],
+      [2_300, 0, 1],
+    ]);
+    expect(endReport(sight, again.turn, { seq: 1, view: closed }, 12_550)).toBe(true);
+    const next = begun(sight, 12_600);
+    // A late call has a grace of a tenth of a second.
+    expect(next.batch).toMatchObject({ seq: 2, epoch: 1, failures: { late: 1 }, outcomes: [[100, 0, 1]] });
+    // The answer to an earlier one acknowledges nothing else.
+    expect(endReport(sight, 0, { seq: 1, view: closed }, 12_610)).toBe(false);
+    endReport(sight, next.turn, undefined, 12_700);
+    expect(begun(sight, 12_800).batch.seq).toBe(2);
+  });
+
+  it("are bounded: outcomes of more than 24 steps are told with the oldest", () => {
+    const sight = newSight(0);
+    for (let call = 0; call < 200; call++) noteSuccess(sight, 20, BREAKER_DEFAULTS, 10_000 + call * 100, 0.5);
+    const { batch } = begun(sight, 30_000);
+    expect(batch.outcomes).toHaveLength(24);
+    expect(batch.outcomes.reduce((sum, [, successes]) => sum + successes, 0)).toBe(200);
+  });
+
+  it("count a call slower than asked for as a failure", () => {
+    const sight = newSight(0);
+    const settings = { ...BREAKER_DEFAULTS, slowCallMs: 300 };
+    noteSuccess(sight, 300, settings, 0, 0.5);
+    noteSuccess(sight, 301, settings, 0, 0.5);
+    expect(begun(sight, 0).batch).toMatchObject({ failures: { slow: 1 }, outcomes: [[0, 1, 1]] });
   });
 });

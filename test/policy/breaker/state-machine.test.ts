@@ -10,30 +10,22 @@ import {
   resetBreaker,
   tick,
 } from "../../../src/policy/breaker/state-machine.ts";
-import type { BreakerSettings } from "../../../src/policy/breaker/types.ts";
+import { BREAKER_DEFAULTS, type BreakerSettings } from "../../../src/policy/breaker/types.ts";
 import { judge, viewOf } from "../../../src/policy/breaker/view.ts";
 import { seeded } from "../../../sim/kernel/random.ts";
 
-const SETTINGS: BreakerSettings = {
-  earlyAgeMs: 500,
-  tripScore: 20,
-  quorumPops: 3,
-  backoffMs: 1_000,
-  maxBackoffMs: 5_000,
-  probes: 1,
-  closeAfter: 3,
-  rampMs: 10_000,
-};
+const SETTINGS = BREAKER_DEFAULTS;
 const T0 = 1_000_000;
 
 function report(breaker: Breaker, pop: string, failures: number, successes: number, nowMs: number): void {
-  observe(breaker, { pop, epoch: breaker.epoch, failures, successes }, nowMs, 0.5);
+  // Old enough to be weighed at once.
+  observe(breaker, { pop, epoch: breaker.epoch, outcomes: [[200, successes, failures]], latencies: [] }, nowMs, 0.5);
 }
 
 /** Opened by one PoP, alone in the world. */
 function opened(settings: Partial<BreakerSettings> = {}): Breaker {
-  const breaker = newBreaker({ ...SETTINGS, ...settings });
-  report(breaker, "A", 15, 0, T0);
+  const breaker = newBreaker({ ...SETTINGS, ...settings }, T0);
+  report(breaker, "A", 22, 0, T0);
   expect(breaker.state.kind).toBe("open");
   return breaker;
 }
@@ -48,18 +40,19 @@ function ramped(breaker: Breaker, nowMs: number): void {
 }
 
 describe("closed", () => {
-  it("opens at about 15 net failures, however many successes lie in the past", () => {
-    const breaker = newBreaker(SETTINGS);
-    report(breaker, "A", 0, 100_000, T0);
-    report(breaker, "A", 14, 0, T0 + 100);
+  it("opens at 22 failures in a row, however many successes lie in the past", () => {
+    const breaker = newBreaker(SETTINGS, T0);
+    for (let second = 0; second < 60; second++) report(breaker, "A", 0, 50, T0 + second * 1_000);
+    // As many for each second as before.
+    for (let failure = 0; failure < 21; failure++) report(breaker, "A", 1, 0, T0 + 60_000 + failure * 20);
     expect(breaker.state.kind).toBe("closed");
-    report(breaker, "A", 1, 0, T0 + 200);
+    for (let failure = 21; failure < 30; failure++) report(breaker, "A", 1, 0, T0 + 60_000 + failure * 20);
     expect(breaker.state.kind).toBe("open");
     expect(breaker.history.at(-1)).toMatchObject({ from: "closed", to: "open", reason: "failures", pops: ["A"] });
   });
 
   it("stays closed at 20 % base error for a simulated day", () => {
-    const breaker = newBreaker(SETTINGS);
+    const breaker = newBreaker(SETTINGS, T0);
     const random = seeded(42);
     for (let second = 0; second < 86_400; second++) {
       let failures = 0;
@@ -70,7 +63,7 @@ describe("closed", () => {
   });
 
   it("is not opened for the world by one bad PoP among five; that PoP alone is told to stay away", () => {
-    const breaker = newBreaker(SETTINGS);
+    const breaker = newBreaker(SETTINGS, T0);
     for (let step = 0; step < 200; step++) {
       const nowMs = T0 + step * 100;
       for (const pop of ["B", "C", "D", "E"]) report(breaker, pop, 0, 5, nowMs);
@@ -82,7 +75,7 @@ describe("closed", () => {
   });
 
   it("opens when three of five PoPs see it fail", () => {
-    const breaker = newBreaker(SETTINGS);
+    const breaker = newBreaker(SETTINGS, T0);
     for (const pop of ["D", "E"]) report(breaker, pop, 0, 5, T0);
     for (let step = 0; step < 6; step++) for (const pop of ["A", "B", "C"]) report(breaker, pop, 3, 0, T0 + step);
     expect(breaker.state.kind).toBe("open");
@@ -117,9 +110,9 @@ describe("open", () => {
   it("closes over the ramp after three successes, and re-opens there at half the score", () => {
     const breaker = opened();
     ramped(breaker, T0 + 2_000);
-    report(breaker, "A", 7, 0, T0 + 3_000);
+    report(breaker, "A", 10, 0, T0 + 3_000);
     expect(breaker.state.kind).toBe("ramp");
-    report(breaker, "A", 1, 0, T0 + 3_100);
+    report(breaker, "A", 1, 0, T0 + 3_010);
     expect(breaker.state.kind).toBe("open");
     // Re-opened within a minute of closing: the first wait is doubled.
     if (breaker.state.kind === "open") expect(breaker.state.backoffMs).toBe(2_000);
@@ -137,7 +130,7 @@ describe("open", () => {
 
 describe("by hand", () => {
   it("forced open wins over everything until it expires, then is probed", () => {
-    const breaker = newBreaker(SETTINGS);
+    const breaker = newBreaker(SETTINGS, T0);
     force(breaker, { state: "open", reason: "drill", by: "me", untilMs: T0 + 60_000 }, T0);
     report(breaker, "A", 0, 1_000, T0 + 1);
     expect(viewOf(breaker, "A", T0 + 1).state).toBe("forced-open");
@@ -148,7 +141,7 @@ describe("by hand", () => {
   });
 
   it("forced closed lets failures through until it expires; a reset closes an open one", () => {
-    const breaker = newBreaker(SETTINGS);
+    const breaker = newBreaker(SETTINGS, T0);
     force(breaker, { state: "closed", reason: "known", by: "me", untilMs: T0 + 1_000 }, T0);
     report(breaker, "A", 100, 0, T0 + 1);
     expect(judge(viewOf(breaker, "A", T0 + 1), 0, "t", true).kind).toBe("go");
@@ -171,13 +164,13 @@ describe("whatever comes in whatever order", () => {
   it("never more probes are out than allowed, the epoch never falls, no score is below zero", () => {
     fc.assert(
       fc.property(steps, fc.integer({ min: 1, max: 3 }), (plan, probes) => {
-        const breaker = newBreaker({ ...SETTINGS, probes });
+        const breaker = newBreaker({ ...SETTINGS, probes }, T0);
         const leases: { id: string; epoch: number; expiresAtMs: number }[] = [];
         let nowMs = T0;
         let epoch = breaker.epoch;
         for (const [index, { kind, n }] of plan.entries()) {
           nowMs += n;
-          if (kind === "report") report(breaker, `pop-${n % 4}`, n % 30, (n * 7) % 20, nowMs);
+          if (kind === "report") report(breaker, `pop-${n % 4}`, n % 40, (n * 7) % 5, nowMs);
           if (kind === "ask" && grantProbe(breaker, `l${index}`, nowMs + 2_000, nowMs)) {
             leases.push({ id: `l${index}`, epoch: breaker.epoch, expiresAtMs: nowMs + 2_000 });
           }
@@ -185,7 +178,8 @@ describe("whatever comes in whatever order", () => {
           // Results come late, twice, or for leases long lost.
           if (kind === "result" && lease !== undefined)
             concludeProbe(breaker, lease.id, lease.epoch, n % 3 > 0, nowMs, 0.5);
-          if (kind === "stale") observe(breaker, { pop: "x", epoch: 0, failures: 1_000, successes: 0 }, nowMs, 0.5);
+          if (kind === "stale")
+            observe(breaker, { pop: "x", epoch: 0, outcomes: [[200, 0, 1_000]], latencies: [] }, nowMs, 0.5);
           if (kind === "force")
             force(breaker, { state: n % 2 ? "open" : "closed", reason: "r", by: "b", untilMs: nowMs + n }, nowMs);
           expect(breaker.probes.size).toBeLessThanOrEqual(probes);
@@ -201,7 +195,7 @@ describe("whatever comes in whatever order", () => {
 
 describe("an edge's view", () => {
   it("admits a growing share of tenants in the ramp, each consistently in once it is in", () => {
-    const view = { state: "ramp", epoch: 7, rampAgeMs: 0, rampMs: 10_000 } as const;
+    const view = { state: "ramp", epoch: 7, rampAgeMs: 0, rampMs: 10_000, earlyAgeMs: undefined } as const;
     const tenants = Array.from({ length: 2_000 }, (_, index) => `tenant-${index}`);
     const admitted = (ageMs: number): Set<string> =>
       new Set(tenants.filter((tenant) => judge(view, ageMs, tenant, true).kind === "go"));
@@ -213,82 +207,9 @@ describe("an edge's view", () => {
   });
 
   it("names when to come back: the time until the next probe", () => {
-    const view = { state: "open", epoch: 2, nextProbeInMs: 900 } as const;
+    const view = { state: "open", epoch: 2, nextProbeInMs: 900, earlyAgeMs: undefined } as const;
     expect(judge(view, 300, "t", true)).toEqual({ kind: "refused", retryAfterMs: 600 });
     expect(judge(view, 900, "t", true)).toEqual({ kind: "probe" });
     expect(judge(view, 900, "t", false).kind).toBe("refused");
-  });
-});
-
-describe("requests to a dead origin, 500 a second over 20 PoPs of 4 isolates", () => {
-  it("are at most rps + 2 × PoPs + 30 in 120 s, and it is seen within 1.5 s", () => {
-    const random = seeded(3);
-    const breaker = newBreaker(SETTINGS);
-    const edges = Array.from({ length: 80 }, (_, index) => ({
-      pop: `pop-${index % 20}`,
-      view: viewOf(breaker, "", T0),
-      viewAtMs: T0,
-      failures: 0,
-      reportedAtMs: T0,
-      busyUntilMs: 0,
-    }));
-    const inbox: { atMs: number; run: () => void }[] = [];
-    let sent = 0;
-    let openedAtMs = 0;
-    for (let nowMs = T0; nowMs < T0 + 120_000; nowMs += 2) {
-      for (const message of inbox.filter(({ atMs }) => atMs <= nowMs)) {
-        inbox.splice(inbox.indexOf(message), 1);
-        message.run();
-      }
-      const edge = edges[Math.floor(random() * edges.length)];
-      if (edge === undefined) continue;
-      const verdict = judge(edge.view, nowMs - edge.viewAtMs, `t${nowMs % 50}`, true);
-      const halfTripMs = 10 + random() * 65;
-      if (verdict.kind === "go") {
-        sent++;
-        edge.failures++;
-      }
-      if (verdict.kind === "probe" && nowMs > edge.busyUntilMs) {
-        edge.busyUntilMs = nowMs + 1_000;
-        inbox.push({
-          atMs: nowMs + halfTripMs,
-          run: () => {
-            const id = `l${nowMs}`;
-            if (!grantProbe(breaker, id, nowMs + 3_000, nowMs)) return;
-            sent++;
-            const { epoch } = breaker;
-            inbox.push({
-              atMs: nowMs + 3 * halfTripMs,
-              run: () => concludeProbe(breaker, id, epoch, false, nowMs + 3 * halfTripMs, random()),
-            });
-          },
-        });
-      }
-      const due = edge.failures > 0 ? 100 : 1_000;
-      if (nowMs - edge.reportedAtMs >= due) {
-        const { failures } = edge;
-        edge.failures = 0;
-        edge.reportedAtMs = nowMs;
-        const { epoch } = edge.view;
-        inbox.push({
-          atMs: nowMs + halfTripMs,
-          run: () => {
-            observe(breaker, { pop: edge.pop, epoch, failures, successes: 0 }, nowMs, random());
-            if (openedAtMs === 0 && breaker.state.kind === "open") openedAtMs = nowMs;
-            const view = viewOf(breaker, edge.pop, nowMs);
-            inbox.push({
-              atMs: nowMs + 2 * halfTripMs,
-              run: () => {
-                edge.view = view;
-                edge.viewAtMs = nowMs + halfTripMs;
-              },
-            });
-          },
-        });
-      }
-    }
-    console.log(`${sent} requests sent in 120 s; opened after ${openedAtMs - T0} ms`);
-    expect(openedAtMs - T0).toBeLessThanOrEqual(1_500);
-    expect(sent).toBeLessThanOrEqual(500 + 2 * 20 + 30);
   });
 });
