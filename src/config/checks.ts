@@ -173,6 +173,10 @@ function checkDurations(file: ConfigFile, found: Found): void {
     within(at("breaker", "ramp"), breaker?.ramp, 1, BOUNDS.backoffMs);
     const { brownOutRatio = BREAKER_DEFAULTS.brownOutRatio, outageRatio = BREAKER_DEFAULTS.outageRatio } =
       breaker ?? {};
+    const { concurrency } = origin;
+    if (typeof concurrency === "object" && concurrency.min > concurrency.max) {
+      found(at("concurrency", "min"), `must not be above max (${concurrency.max})`);
+    }
     if (brownOutRatio >= outageRatio) {
       const place = breaker?.outageRatio === undefined ? "brownOutRatio" : "outageRatio";
       found(at("breaker", place), `brownOutRatio (${brownOutRatio}) must be below outageRatio (${outageRatio})`);

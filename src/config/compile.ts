@@ -2,12 +2,11 @@
  * The normalised config → tables for the hot path. Routes are indexed by their first literal segment, so that a request
  * looks only at routes that can match; among those the first in the file's order wins. No regular expressions.
  */
-import { SLOT_MICRO } from "../policy/limits/types.ts";
+import { compileBulkhead } from "./bulkhead.ts";
+import { slotLimit } from "./slot-limit.ts";
 import { accessCompiler, type CompiledAccess } from "./access.ts";
 import type { LimitConfig, Config, OriginConfig, PlanConfig, RouteConfig } from "./model.ts";
 import type { CompiledOrigin, CompiledRoute, CompiledTenant, Tables } from "./tables.ts";
-
-const CONCURRENCY_DEADLINE_MS = 150;
 
 export function compileTables(config: Config): Tables {
   const origins = new Map(config.origins.map((origin) => [origin.id, compileOrigin(origin)]));
@@ -87,7 +86,13 @@ function compileRoute(config: RouteConfig, origins: ReadonlyMap<string, Compiled
 
 function compileOrigin(config: OriginConfig): CompiledOrigin {
   const url = new URL(config.url);
-  return { config, id: config.id, base: url.origin, pathPrefix: url.pathname === "/" ? "" : url.pathname };
+  return {
+    config,
+    id: config.id,
+    base: url.origin,
+    pathPrefix: url.pathname === "/" ? "" : url.pathname,
+    bulkhead: compileBulkhead(config),
+  };
 }
 
 /** Anonymous callers are told apart by their address, so all their limits are per principal. */
@@ -114,20 +119,7 @@ function compileTenant(
 export const CONCURRENCY = "concurrency";
 
 export function concurrencyLimit(slots: number | undefined): LimitConfig[] {
-  if (slots === undefined) return [];
-  return [
-    {
-      name: CONCURRENCY,
-      id: CONCURRENCY,
-      spec: { kind: "slots", slotsMicro: slots * SLOT_MICRO },
-      partition: "tenant",
-      mode: "enforce",
-      failMode: "local",
-      deadlineMs: CONCURRENCY_DEADLINE_MS,
-      quotaTokens: slots,
-      windowSeconds: 1,
-    },
-  ];
+  return slots === undefined ? [] : [slotLimit(CONCURRENCY, slots)];
 }
 
 const active = (limits: readonly LimitConfig[]): readonly LimitConfig[] =>

@@ -67,8 +67,10 @@ export interface OriginConfig {
   readonly breaker: BreakerSettings;
   /** Path fetched by the coordinator's own probes, default "/". */
   readonly probePath: string;
-  /** Concurrent calls; undefined: no cap. */
-  readonly concurrency?: number;
+  /** Concurrent calls in the whole world; with `min` below it latency decides; undefined: no cap. */
+  readonly concurrency?: { readonly max: number; readonly min: number };
+  /** Concurrent calls of one tenant, in the whole world. */
+  readonly concurrencyPerTenant?: number;
   readonly failover?: string;
   /** The origin honours `Idempotency-Key`, so that such requests may be retried. */
   readonly keyAware: boolean;

@@ -129,8 +129,19 @@ function normaliseOrigin(id: string, origin: OriginFile): OriginConfig {
     },
     probePath: breaker?.probePath ?? "/",
     keyAware: origin.keyAware ?? false,
-    ...(origin.concurrency === undefined ? {} : { concurrency: origin.concurrency }),
+    ...normaliseConcurrency(origin),
     ...(origin.failover === undefined ? {} : { failover: origin.failover }),
+  };
+}
+
+function normaliseConcurrency({
+  concurrency,
+  concurrencyPerTenant,
+}: OriginFile): Pick<OriginConfig, "concurrency" | "concurrencyPerTenant"> {
+  const bounds = typeof concurrency === "number" ? { max: concurrency, min: concurrency } : concurrency;
+  return {
+    ...(bounds === undefined ? {} : { concurrency: bounds }),
+    ...(concurrencyPerTenant === undefined ? {} : { concurrencyPerTenant }),
   };
 }
 

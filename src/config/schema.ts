@@ -21,6 +21,7 @@ export const BOUNDS = {
   /** One origin call, and waiting for a coordinator. */
   deadlineMs: 300_000,
   backoffMs: 600_000,
+  concurrency: 100_000,
   /** Any duration: a year. */
   longestMs: 31_536_000_000,
 } as const;
@@ -151,7 +152,19 @@ const origin = strict({
       .describe("Path the coordinator probes by itself. Default /.")
       .optional(),
   }).optional(),
-  concurrency: count(1_000_000).describe("Concurrent calls to this origin, for each edge isolate.").optional(),
+  concurrency: z
+    .union([
+      count(BOUNDS.concurrency),
+      strict({
+        max: count(BOUNDS.concurrency).describe("Concurrent calls while it answers as fast as usual."),
+        min: count(BOUNDS.concurrency).describe("Concurrent calls at least, however slow it has become."),
+      }),
+    ])
+    .describe("Concurrent calls to this origin, in the whole world: a number, or bounds between which latency decides.")
+    .optional(),
+  concurrencyPerTenant: count(BOUNDS.concurrency)
+    .describe("Concurrent calls of one tenant to this origin, in the whole world.")
+    .optional(),
   failover: name.describe("Origin to call when this one cannot answer.").optional(),
   keyAware: z
     .boolean()

@@ -44,6 +44,17 @@ export interface CompiledOrigin {
   readonly base: string;
   /** Path prefix of the origin's url, "" or "/prefix". */
   readonly pathPrefix: string;
+  /** Undefined: its calls are not counted. */
+  readonly bulkhead: CompiledBulkhead | undefined;
+}
+
+export interface CompiledBulkhead {
+  /** Slots of the origin as configured; undefined: only tenants' are counted. */
+  readonly slots: number | undefined;
+  /** One tenant's slots there, as a limit of the tenant; empty: no cap. */
+  readonly perTenant: readonly LimitConfig[];
+  /** What a call occupies when the origin has `slots`; the same array each time. */
+  limits(slots: number): readonly LimitConfig[];
 }
 
 export interface Tables {

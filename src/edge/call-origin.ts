@@ -3,12 +3,12 @@
  * failover rung. What it found out is reported to the origin's coordinator behind the answer; a call that is pending
  * past the early age is reported while it pends. Never rejects.
  */
+import type { LimitConfig } from "../config/model.ts";
 import type { CompiledOrigin } from "../config/tables.ts";
 import type { Env } from "../platform/bindings.ts";
 import { failureKindOf } from "../platform/origin-fetch.ts";
 import type { FailureKind, Verdict } from "../policy/breaker/types.ts";
 import type { Priority } from "../policy/limits/types.ts";
-import { usableSlots } from "../policy/forwarding/shedding.ts";
 import { mayRepeat, noteRequest, retryWait } from "../policy/forwarding/retry.ts";
 import { verdictOfFailure, verdictOfStatus } from "../policy/forwarding/verdict.ts";
 import { readResponseBody } from "./body.ts";
@@ -50,30 +50,18 @@ export interface OriginAnswer {
 
 export interface OriginFailed {
   readonly kind: "failed";
-  readonly reason: FailureKind | "bulkhead";
+  /** Bulkheads: no slot was free, of the origin or of the tenant there. */
+  readonly reason: FailureKind | "bulkhead" | "tenant-bulkhead";
   readonly attempts: number;
+  /** The limits of slots that were used up. */
+  readonly violated?: readonly LimitConfig[];
+  readonly retryAfterMs?: number;
 }
+
+type Attempt = OriginAnswer | (OriginFailed & { readonly reason: FailureKind });
 
 export async function callOrigin(views: OriginViews, request: OriginRequest): Promise<OriginAnswer | OriginFailed> {
   const sight = views.sight(request.origin.id);
-  const { concurrency } = request.origin.config;
-  if (concurrency !== undefined && sight.inFlight >= usableSlots(concurrency, request.priority)) {
-    if (request.passage.kind === "probe") views.concludeProbe(request, request.passage, false);
-    return { kind: "failed", reason: "bulkhead", attempts: 0 };
-  }
-  sight.inFlight++;
-  try {
-    return await attemptAll(views, sight, request);
-  } finally {
-    sight.inFlight--;
-  }
-}
-
-async function attemptAll(
-  views: OriginViews,
-  sight: OriginSight,
-  request: OriginRequest,
-): Promise<OriginAnswer | OriginFailed> {
   const endsAtMs = views.now() + request.deadlineMs;
   noteRequest(sight.budget, views.now());
   for (let attempt = 1; ; attempt++) {
@@ -130,7 +118,7 @@ async function attemptOnce(
   request: OriginRequest,
   attempt: number,
   leftMs: number,
-): Promise<OriginAnswer | OriginFailed> {
+): Promise<Attempt> {
   const { origin, headers, passage } = request;
   const abort = new AbortController();
   const startedAtMs = views.now();
@@ -149,7 +137,7 @@ async function attemptOnce(
   const outcome = await fetchOnce(request, attempt, abort.signal);
   if (early !== null) clearTimeout(early);
   clearTimeout(timeout);
-  const verdict = outcome.kind === "answer" ? outcome.verdict : verdictOf(outcome.reason);
+  const verdict = outcome.kind === "answer" ? outcome.verdict : verdictOfFailure(outcome.reason);
   if (passage.kind === "probe") views.concludeProbe(request, passage, verdict.kind === "success");
   else if (verdict.kind === "success") views.noteSuccess(sight, views.now() - startedAtMs, request);
   // A late call has been counted already.
@@ -168,15 +156,7 @@ function lateTimer(
   return setTimeout(late, ageMs);
 }
 
-function verdictOf(reason: FailureKind | "bulkhead"): Verdict {
-  return reason === "bulkhead" ? { kind: "ignored" } : verdictOfFailure(reason);
-}
-
-async function fetchOnce(
-  request: OriginRequest,
-  attempt: number,
-  signal: AbortSignal,
-): Promise<OriginAnswer | OriginFailed> {
+async function fetchOnce(request: OriginRequest, attempt: number, signal: AbortSignal): Promise<Attempt> {
   const { origin, method, path, query, headers, body } = request;
   let response: Response;
   try {

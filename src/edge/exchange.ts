@@ -112,5 +112,14 @@ export interface OriginFailure {
   readonly response: Response | undefined;
 }
 
+/** Does `work` when the exchange has ended, after what was to be done before. */
+export function atEnd(x: Exchange, work: () => void): void {
+  const { onEnd } = x;
+  x.onEnd = (): void => {
+    onEnd?.();
+    work();
+  };
+}
+
 /** A stage answers (a Response with headers of our own, which may still be changed) or passes on. */
 export type StageAnswer = Response | undefined | Promise<Response | undefined>;

@@ -50,7 +50,8 @@ type CallSite = Pick<PassRequest, "env" | "waitUntil" | "origin" | "configVersio
 /** One origin as this isolate sees it. */
 export interface OriginSight extends Sight {
   readonly budget: RetryBudget;
-  inFlight: number;
+  /** Calls under way here that hold a slot, by tenant. */
+  readonly byTenant: Map<string, number>;
   /** The report under way. */
   refreshing: Promise<void> | undefined;
 }
@@ -67,11 +68,13 @@ export function originObjectName(originId: string): string {
 
 export function originSettings(origin: CompiledOrigin, configVersion: number): OriginSettings {
   const { config } = origin;
+  const { concurrency } = config;
   return {
     configVersion,
     breaker: config.breaker,
     probeUrl: origin.base + origin.pathPrefix + config.probePath,
     probeTimeoutMs: config.tryTimeoutMs,
+    ...(concurrency === undefined || concurrency.min === concurrency.max ? {} : { adaptive: concurrency }),
   };
 }
 
@@ -93,7 +96,12 @@ export class OriginViews {
     let sight = this.#sights.get(originId);
     if (sight === undefined) {
       const nowMs = this.now();
-      sight = { ...newSight(nowMs), budget: newRetryBudget(nowMs), inFlight: 0, refreshing: undefined };
+      sight = {
+        ...newSight(nowMs),
+        budget: newRetryBudget(nowMs),
+        byTenant: new Map(),
+        refreshing: undefined,
+      };
       this.#sights.set(originId, sight);
     }
     return sight;
@@ -172,6 +180,23 @@ export class OriginViews {
       },
     );
     site.waitUntil(told);
+  }
+
+  /** While `call` lasts it counts as under way, and the world is told. */
+  async counted<Result>(site: CallSite, tenantId: string, call: Promise<Result>): Promise<Result> {
+    const sight = this.sight(site.origin.id);
+    const { byTenant } = sight;
+    sight.underWay++;
+    byTenant.set(tenantId, (byTenant.get(tenantId) ?? 0) + 1);
+    this.#scheduleReport(sight, site);
+    try {
+      return await call;
+    } finally {
+      sight.underWay--;
+      const left = (byTenant.get(tenantId) ?? 1) - 1;
+      if (left === 0) byTenant.delete(tenantId);
+      else byTenant.set(tenantId, left);
+    }
   }
 
   noteSuccess(sight: OriginSight, durationMs: number, site: CallSite): void {

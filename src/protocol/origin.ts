@@ -1,4 +1,5 @@
 /** What edges and the admin API say to an Origin object. Times are durations, except where a name ends in `AtMs`. */
+import type { AdaptiveBounds } from "../policy/forwarding/adaptive-limit.ts";
 import type { Forced, Transition } from "../policy/breaker/state-machine.ts";
 import type { BreakerSettings, Outcomes, ReportedFailure } from "../policy/breaker/types.ts";
 import type { BreakerView } from "../policy/breaker/view.ts";
@@ -11,6 +12,8 @@ export interface OriginSettings {
   readonly breaker: BreakerSettings;
   readonly probeUrl: string;
   readonly probeTimeoutMs: number;
+  /** Its concurrency follows its latency between these; undefined: it does not. */
+  readonly adaptive?: AdaptiveBounds;
 }
 
 export interface OriginReport {
@@ -27,6 +30,10 @@ export interface OriginReport {
   readonly failures: Readonly<Partial<Record<ReportedFailure, number>>>;
   /** Answered calls, by bucket of the latency histogram. */
   readonly latencies: readonly number[];
+  /** Together they took so long. */
+  readonly latencyTotalMs: number;
+  /** Calls under way now, of an origin whose calls are counted. */
+  readonly underWay: number;
   readonly settings: OriginSettings;
 }
 

@@ -22,6 +22,8 @@ const report = (seq: number, failures: number, change: Partial<OriginReport> = {
   outcomes: [[200, 0, failures]],
   failures: { network: failures },
   latencies: [],
+  latencyTotalMs: 0,
+  underWay: 0,
   settings: settings(),
   ...change,
 });
@@ -110,6 +112,33 @@ describe("the Origin object", () => {
       };
       await expect(instance.force(forever)).rejects.toThrow(/forMs/);
     });
+  });
+
+  it("tells how many calls are under way in the world, and forgets those of edges that fell silent", async () => {
+    const tell = (edgeId: string, seq: number, underWay: number) =>
+      origin().report(report(seq, 0, { edgeId, underWay }));
+    await tell("a", 1, 5);
+    expect((await tell("b", 1, 7)).view.underWay).toBe(12);
+    expect((await tell("a", 2, 1)).view.underWay).toBe(8);
+    vi.spyOn(Date, "now").mockReturnValue(Date.now() + 6_000);
+    expect((await tell("c", 1, 2)).view.underWay).toBe(2);
+  });
+
+  it("lets the origin's concurrency follow its latency, and tells it with the view", async () => {
+    const adaptive = { ...settings(), adaptive: { min: 10, max: 100 } };
+    const startMs = Date.now();
+    const answered = (second: number, ms: number) => {
+      vi.spyOn(Date, "now").mockReturnValue(startMs + second * 1_000);
+      const latencies = [0, 0, 50];
+      return origin().report(report(second, 0, { settings: adaptive, latencies, latencyTotalMs: 50 * ms }));
+    };
+    for (let second = 1; second <= 10; second++) await answered(second, 20);
+    const usual = (await answered(11, 20)).view.slots;
+    expect(usual?.slots).toBe(100);
+    for (let second = 12; second <= 30; second++) await answered(second, 400);
+    const slow = (await answered(31, 400)).view.slots;
+    expect(slow?.slots).toBeLessThan(50);
+    expect(slow?.version).toBeGreaterThan(usual?.version ?? Number.POSITIVE_INFINITY);
   });
 
   it("refuses a report that is none", async () => {

@@ -1,6 +1,7 @@
 /** What tests of the pipeline share. */
 import { env } from "cloudflare:workers";
 import { createExecutionContext, waitOnExecutionContext } from "cloudflare:test";
+import { vi } from "vitest";
 import { loadConfig } from "../../src/config/load.ts";
 import { Edge } from "../../src/edge/edge.ts";
 import { handle } from "../../src/edge/pipeline.ts";
@@ -82,6 +83,30 @@ export class Gateway {
 
 export const from = (address: string): Record<string, string> => ({ "cf-connecting-ip": address });
 
-export async function withKey(address: string, keyId = KEY): Promise<Record<string, string>> {
-  return { ...from(address), "x-api-key": await mintApiKey(env.WEIR_KEY_SECRET ?? "", { tenantId: "acme", keyId }) };
+export async function withKey(address: string, keyId = KEY, tenantId = "acme"): Promise<Record<string, string>> {
+  return { ...from(address), "x-api-key": await mintApiKey(env.WEIR_KEY_SECRET ?? "", { tenantId, keyId }) };
+}
+
+/** What the origin answers from now on; `vi.unstubAllGlobals` ends it. */
+export const origin = (answer: () => Response | Promise<Response>): void => {
+  vi.stubGlobal("fetch", async () => answer());
+};
+
+/** An origin that answers when told to. */
+export function slowOrigin(): { answerAll(): void; readonly waiting: () => number } {
+  const waiting: (() => void)[] = [];
+  origin(
+    () =>
+      new Promise<Response>((resolve) => {
+        waiting.push(() => {
+          resolve(new Response("late"));
+        });
+      }),
+  );
+  return {
+    answerAll: () => {
+      for (const answer of waiting.splice(0)) answer();
+    },
+    waiting: () => waiting.length,
+  };
 }

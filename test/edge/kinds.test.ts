@@ -3,35 +3,12 @@ import { env } from "cloudflare:workers";
 import { reset } from "cloudflare:test";
 import { parseList } from "structured-headers";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { from, Gateway, withKey } from "./gateway.ts";
+import { from, Gateway, origin, slowOrigin, withKey } from "./gateway.ts";
 
 afterEach(async () => {
   vi.unstubAllGlobals();
   await reset();
 });
-
-const origin = (answer: () => Response | Promise<Response>): void => {
-  vi.stubGlobal("fetch", async () => answer());
-};
-
-/** An origin that answers when told to. */
-function slowOrigin(): { answerAll(): void; readonly waiting: () => number } {
-  const waiting: (() => void)[] = [];
-  origin(
-    () =>
-      new Promise<Response>((resolve) => {
-        waiting.push(() => {
-          resolve(new Response("late"));
-        });
-      }),
-  );
-  return {
-    answerAll: () => {
-      for (const answer of waiting.splice(0)) answer();
-    },
-    waiting: () => waiting.length,
-  };
-}
 
 const partitions = async () => (await env.TENANT.getByName("tenant:acme").status()).partitions;
 const free = async (name: string): Promise<number | undefined> =>

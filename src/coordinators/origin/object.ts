@@ -16,6 +16,7 @@ import {
 } from "../../policy/breaker/state-machine.ts";
 import { REPORTED_FAILURES, type ReportedFailure } from "../../policy/breaker/types.ts";
 import { type BreakerView, viewOf } from "../../policy/breaker/view.ts";
+import { type AdaptiveLimit, newAdaptiveLimit, noteLatency } from "../../policy/forwarding/adaptive-limit.ts";
 import { verdictOfStatus } from "../../policy/forwarding/verdict.ts";
 import {
   ORIGIN_PROTOCOL_VERSION,
@@ -25,6 +26,7 @@ import {
   type OriginStatus,
 } from "../../protocol/origin.ts";
 import { takeTurn } from "../turn.ts";
+import { Edges } from "./edges.ts";
 import { OriginStorage } from "./storage.ts";
 
 /** A lost probe's place is free again this long after its own timeout. */
@@ -32,8 +34,6 @@ const PROBE_LEASE_MARGIN_MS = 1_000;
 const MAX_PROBE_TIMEOUT_MS = 60_000;
 /** The object probes by itself when no edge has taken the lease for so long. */
 const OWN_PROBE_AFTER_MS = 1_000;
-/** Edges whose last report number is remembered, in the order in which they were heard. */
-const MAX_EDGES = 5_000;
 /** Steps of time in one report. */
 const MAX_OUTCOMES = 100;
 const OWN_POP = "coordinator";
@@ -47,7 +47,8 @@ export class Origin extends DurableObject<Env> implements OriginProtocol {
   /** What is stored: the breaker is written again when this differs. */
   #storedMark = "";
   #storedEpoch = 0;
-  readonly #edges = new Map<string, number>();
+  readonly #edges = new Edges();
+  #adaptive: AdaptiveLimit | undefined;
   readonly #counts: Partial<Record<ReportedFailure | "success", number>> = {};
 
   constructor(state: DurableObjectState, env: Env) {
@@ -59,12 +60,12 @@ export class Origin extends DurableObject<Env> implements OriginProtocol {
   async report(report: OriginReport): Promise<{ readonly seq: number; readonly view: BreakerView }> {
     checkReport(report);
     const view = this.#turn(report.settings, (breaker, nowMs) => {
-      if (report.seq > (this.#edges.get(report.edgeId) ?? 0)) {
-        this.#rememberEdge(report.edgeId, report.seq);
+      if (this.#edges.hear(report, nowMs)) {
         this.#count(report);
         observe(breaker, report, nowMs, Math.random());
+        this.#adapt(report, nowMs);
       }
-      return viewOf(breaker, report.pop, nowMs);
+      return this.#view(breaker, report.pop, nowMs);
     });
     await this.#scheduleProbe();
     return { seq: report.seq, view };
@@ -78,7 +79,7 @@ export class Origin extends DurableObject<Env> implements OriginProtocol {
     const granted = this.#turn(undefined, (breaker, nowMs) => {
       const leaseId = crypto.randomUUID();
       const taken = grantProbe(breaker, leaseId, nowMs + timeoutMs + PROBE_LEASE_MARGIN_MS, nowMs);
-      return { leaseId: taken ? leaseId : undefined, view: viewOf(breaker, request.pop, nowMs) };
+      return { leaseId: taken ? leaseId : undefined, view: this.#view(breaker, request.pop, nowMs) };
     });
     await this.#scheduleProbe();
     return granted;
@@ -93,7 +94,7 @@ export class Origin extends DurableObject<Env> implements OriginProtocol {
   }): Promise<{ readonly view: BreakerView }> {
     const view = this.#turn(undefined, (breaker, nowMs) => {
       concludeProbe(breaker, request.leaseId, request.epoch, request.succeeded, nowMs, Math.random());
-      return viewOf(breaker, request.pop, nowMs);
+      return this.#view(breaker, request.pop, nowMs);
     });
     await this.#scheduleProbe();
     return { view };
@@ -208,6 +209,25 @@ export class Origin extends DurableObject<Env> implements OriginProtocol {
     else this.#breaker.settings = settings.breaker;
   }
 
+  #view(breaker: Breaker, pop: string, nowMs: number): BreakerView {
+    return {
+      ...viewOf(breaker, pop, nowMs),
+      underWay: this.#edges.underWay(nowMs),
+      ...(this.#adaptive === undefined ? {} : { slots: this.#adaptive.published }),
+    };
+  }
+
+  #adapt({ latencies, latencyTotalMs }: OriginReport, nowMs: number): void {
+    const bounds = this.#settings?.adaptive;
+    if (bounds === undefined) {
+      this.#adaptive = undefined;
+      return;
+    }
+    this.#adaptive ??= newAdaptiveLimit(bounds, nowMs);
+    const calls = latencies.reduce((sum, count) => sum + count, 0);
+    noteLatency(this.#adaptive, bounds, calls, latencyTotalMs, nowMs);
+  }
+
   #count({ outcomes, failures }: OriginReport): void {
     const counts = this.#counts;
     for (const [, successes] of outcomes) counts.success = (counts.success ?? 0) + successes;
@@ -216,7 +236,7 @@ export class Origin extends DurableObject<Env> implements OriginProtocol {
 
   #status(breaker: Breaker, nowMs: number): OriginStatus {
     return {
-      view: viewOf(breaker, "", nowMs),
+      view: this.#view(breaker, "", nowMs),
       forced: breaker.forced,
       score: breaker.score,
       outstandingProbes: breaker.probes.size,
@@ -224,15 +244,6 @@ export class Origin extends DurableObject<Env> implements OriginProtocol {
       counts: this.#counts,
       history: breaker.history,
     };
-  }
-
-  #rememberEdge(edgeId: string, seq: number): void {
-    this.#edges.delete(edgeId);
-    this.#edges.set(edgeId, seq);
-    for (const oldest of this.#edges.keys()) {
-      if (this.#edges.size <= MAX_EDGES) break;
-      this.#edges.delete(oldest);
-    }
   }
 }
 
@@ -258,12 +269,20 @@ async function fetchProbe(settings: OriginSettings): Promise<boolean> {
 }
 
 function checkReport(report: OriginReport): void {
-  const { v, seq, outcomes, failures, latencies, epoch } = report;
-  const counts = [seq, epoch, ...outcomes.flatMap(([, ...told]) => told), ...Object.values(failures), ...latencies];
+  const { v, seq, outcomes, failures, latencies, latencyTotalMs, epoch } = report;
+  const counts = [
+    seq,
+    epoch,
+    report.underWay,
+    ...outcomes.flatMap(([, ...told]) => told),
+    ...Object.values(failures),
+    ...latencies,
+  ];
   const sound =
     v === ORIGIN_PROTOCOL_VERSION &&
     outcomes.length <= MAX_OUTCOMES &&
     outcomes.every(([ageMs]) => Number.isFinite(ageMs)) &&
+    latencyTotalMs >= 0 &&
     counts.every((count) => Number.isSafeInteger(count) && count >= 0);
   if (!sound || typeof report.edgeId !== "string" || typeof report.pop !== "string") {
     throw new TypeError("origin report refused: not a report of this version");

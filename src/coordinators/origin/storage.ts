@@ -11,6 +11,7 @@ import {
   type Transition,
 } from "../../policy/breaker/state-machine.ts";
 import { BREAKER_DEFAULTS, type BreakerSettings } from "../../policy/breaker/types.ts";
+import type { AdaptiveBounds } from "../../policy/forwarding/adaptive-limit.ts";
 import type { OriginSettings } from "../../protocol/origin.ts";
 
 const SCHEMA_VERSION = 1;
@@ -148,7 +149,15 @@ function parseSettings(value: unknown): OriginSettings | undefined {
   const probeTimeoutMs = amount(value["probeTimeoutMs"]);
   const breaker = parseBreakerSettings(value["breaker"]);
   if (configVersion === undefined || probeTimeoutMs === undefined || breaker === undefined) return undefined;
-  return typeof probeUrl === "string" ? { configVersion, probeUrl, probeTimeoutMs, breaker } : undefined;
+  if (typeof probeUrl !== "string") return undefined;
+  const adaptive = parseBounds(value["adaptive"]);
+  return { configVersion, probeUrl, probeTimeoutMs, breaker, ...(adaptive === undefined ? {} : { adaptive }) };
+}
+
+function parseBounds(value: unknown): AdaptiveBounds | undefined {
+  if (!isRecord(value)) return undefined;
+  const [min, max] = [amount(value["min"]), amount(value["max"])];
+  return min === undefined || max === undefined ? undefined : { min, max };
 }
 
 function parseBreakerSettings(value: unknown): BreakerSettings | undefined {

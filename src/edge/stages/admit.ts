@@ -8,7 +8,7 @@ import type { CompiledRoute } from "../../config/tables.ts";
 import type { FailMode } from "../../policy/limits/types.ts";
 import { refuse } from "../refuse.ts";
 import type { Edge } from "../edge.ts";
-import type { Caller, Exchange, StageAnswer } from "../exchange.ts";
+import { atEnd, type Caller, type Exchange, type StageAnswer } from "../exchange.ts";
 import type { Admission, AdmitRequest } from "../lessees.ts";
 import type { Charged } from "../lessees/charged.ts";
 
@@ -92,9 +92,9 @@ function noteFailMode(edge: Edge, x: Exchange, mode: FailMode): void {
 function holdSlots(edge: Edge, x: Exchange, charged: Charged): void {
   const { promise, resolve } = Promise.withResolvers<undefined>();
   const site = { env: x.env, waitUntil: x.waitUntil, configVersion: x.tables.configVersion };
-  x.onEnd = (): void => {
+  atEnd(x, () => {
     charged.release(site, edge.now());
     resolve(undefined);
-  };
+  });
   x.waitUntil(charged.renewUntil(promise, site, edge.now));
 }

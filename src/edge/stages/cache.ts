@@ -15,7 +15,8 @@ import {
   varyFields,
 } from "../../policy/cache/storing.ts";
 import { buildAnswer } from "../answer.ts";
-import { callOrigin, type OriginAnswer } from "../call-origin.ts";
+import { callThroughBulkhead } from "../bulkhead.ts";
+import type { OriginAnswer } from "../call-origin.ts";
 import type { Edge } from "../edge.ts";
 import type { CacheContext, Exchange, StageAnswer } from "../exchange.ts";
 import type { StoredResponse } from "../response-store.ts";
@@ -224,7 +225,7 @@ async function refresh(edge: Edge, x: Exchange, context: CacheContext, route: Co
   if (passage.kind === "refused") return;
   const headers = new Headers(x.headers);
   conditionsOf(headers, context.entry);
-  const answer = await callOrigin(edge.origins, {
+  const answer = await callThroughBulkhead(edge, {
     ...site,
     method: "GET",
     path: url.path,
@@ -235,7 +236,13 @@ async function refresh(edge: Edge, x: Exchange, context: CacheContext, route: Co
     passage,
     priority: caller.tenant.priority,
     inboundAttempt: x.inboundAttempt,
+    caller,
+    whileStreaming: (release) => {
+      release();
+    },
   });
-  if (answer.kind === "answer")
-    store(edge, x, { ...context, requestedAtMs: x.startedAtMs }, headers, answer, edge.now());
+  if (answer.kind === "failed") return;
+  store(edge, x, { ...context, requestedAtMs: x.startedAtMs }, headers, answer, edge.now());
+  // Too large to be kept, and nobody reads it.
+  if (answer.body instanceof ReadableStream) await answer.body.cancel();
 }

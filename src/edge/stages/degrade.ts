@@ -6,9 +6,9 @@ import type { ProxyError } from "../../http/structured.ts";
 import { ageMs, mayServeOnError } from "../../policy/cache/freshness.ts";
 import { ladder, type Rung } from "../../policy/degradation/ladder.ts";
 import { buildAnswer } from "../answer.ts";
-import { callOrigin } from "../call-origin.ts";
+import { callThroughBulkhead } from "../bulkhead.ts";
 import type { Edge } from "../edge.ts";
-import type { Exchange, OriginFailure } from "../exchange.ts";
+import { atEnd, type Exchange, type OriginFailure } from "../exchange.ts";
 import { lastResort } from "../last-resort.ts";
 import { pageHeaders } from "../pages.ts";
 import { refuse } from "../refuse.ts";
@@ -102,7 +102,7 @@ async function failOver(edge: Edge, x: Exchange): Promise<Response | undefined> 
     priority: caller.tenant.priority,
   });
   if (passage.kind === "refused") return undefined;
-  const outcome = await callOrigin(edge.origins, {
+  const outcome = await callThroughBulkhead(edge, {
     ...site,
     path: url.path,
     query: url.query,
@@ -112,6 +112,10 @@ async function failOver(edge: Edge, x: Exchange): Promise<Response | undefined> 
     passage,
     priority: caller.tenant.priority,
     inboundAttempt: true,
+    caller,
+    whileStreaming: (release) => {
+      atEnd(x, release);
+    },
   });
   if (outcome.kind === "failed" || outcome.verdict.kind === "failure" || outcome.status === 304) return undefined;
   x.served = "failover";

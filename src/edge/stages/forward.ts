@@ -1,9 +1,11 @@
 /** forward: one origin call, when the breaker lets it pass. What failed goes on to the ladder. */
 import { buildAnswer } from "../answer.ts";
 import { readRequestBody } from "../body.ts";
-import { callOrigin, type OriginAnswer } from "../call-origin.ts";
+import { callThroughBulkhead } from "../bulkhead.ts";
+import type { OriginAnswer, OriginFailed } from "../call-origin.ts";
 import type { Edge } from "../edge.ts";
-import type { Exchange } from "../exchange.ts";
+import { atEnd, type Exchange } from "../exchange.ts";
+import { refuse } from "../refuse.ts";
 import { addConditions, receiveFromOrigin } from "./cache.ts";
 
 export async function forward(edge: Edge, x: Exchange): Promise<Response | undefined> {
@@ -18,7 +20,7 @@ export async function forward(edge: Edge, x: Exchange): Promise<Response | undef
     return undefined;
   addConditions(x);
   x.body = await readRequestBody(x.request);
-  const call = callOrigin(edge.origins, {
+  const outcome = await callThroughBulkhead(edge, {
     env: x.env,
     waitUntil: x.waitUntil,
     origin: route.origin,
@@ -33,14 +35,12 @@ export async function forward(edge: Edge, x: Exchange): Promise<Response | undef
     priority: caller.tenant.priority,
     pop: x.pop,
     inboundAttempt: x.inboundAttempt,
+    caller,
+    whileStreaming: (release) => {
+      atEnd(x, release);
+    },
   });
-  // It counts against the origin's concurrency until it ends: it must come to its end also when the client is gone.
-  if (route.origin.config.concurrency !== undefined) x.waitUntil(call);
-  const outcome = await call;
-  if (outcome.kind === "failed") {
-    x.failure = { reason: outcome.reason, retryAfterMs: undefined, response: undefined };
-    return undefined;
-  }
+  if (outcome.kind === "failed") return noteFailed(x, outcome);
   noteAnswer(x, outcome);
   if (outcome.verdict.kind === "failure") {
     x.failure = { reason: "status", retryAfterMs: undefined, response: buildAnswer(outcome) };
@@ -48,6 +48,17 @@ export async function forward(edge: Edge, x: Exchange): Promise<Response | undef
   }
   x.served = "origin";
   return receiveFromOrigin(edge, x, outcome);
+}
+
+/** The tenant's own slots are a limit of the tenant; everything else is a failure of the origin, for the ladder. */
+function noteFailed(x: Exchange, { reason, violated, retryAfterMs }: OriginFailed): Response | undefined {
+  if (reason !== "tenant-bulkhead") {
+    x.failure = { reason, retryAfterMs, response: undefined };
+    return undefined;
+  }
+  x.violated = violated ?? [];
+  x.retryAfterMs = retryAfterMs;
+  return refuse(x, "concurrency");
 }
 
 /** What outlives the origin's answer: its late cost, and whether its body still comes. */

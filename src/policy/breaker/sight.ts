@@ -42,6 +42,10 @@ export interface ReportBatch {
   readonly failures: Readonly<Partial<Record<ReportedFailure, number>>>;
   /** Answered calls, by bucket of the latency histogram. */
   readonly latencies: readonly number[];
+  /** Together they took so long. */
+  readonly latencyTotalMs: number;
+  /** Calls under way now, of an origin whose calls are counted. */
+  readonly underWay: number;
 }
 
 /** Outcomes of one step of time, not told yet. */
@@ -51,7 +55,7 @@ interface Untold {
   failures: number;
 }
 
-interface Batch extends Omit<ReportBatch, "outcomes"> {
+interface Batch extends Omit<ReportBatch, "outcomes" | "underWay"> {
   readonly untold: readonly Untold[];
 }
 
@@ -64,6 +68,10 @@ export interface Sight {
   failures: Partial<Record<ReportedFailure, number>>;
   failedAtMs: number;
   latencies: number[];
+  latencyTotalMs: number;
+  /** Calls under way here, where they are counted, and what was last told of them. */
+  underWay: number;
+  toldUnderWay: number;
   seq: number;
   unacknowledged: Batch | undefined;
   /** The report that waits for its turn, or is under way. */
@@ -85,6 +93,9 @@ export function newSight(nowMs: number): Sight {
     failures: {},
     failedAtMs: Number.NEGATIVE_INFINITY,
     latencies: newLatencyCounts(),
+    latencyTotalMs: 0,
+    underWay: 0,
+    toldUnderWay: 0,
     seq: 0,
     unacknowledged: undefined,
     report: undefined,
@@ -183,6 +194,7 @@ export function noteSuccess(
   nowMs: number,
   random: number,
 ): void {
+  sight.latencyTotalMs += durationMs;
   const bucket = latencyBucket(durationMs);
   sight.latencies[bucket] = (sight.latencies[bucket] ?? 0) + 1;
   if (settings.slowCallMs > 0 && durationMs > settings.slowCallMs) {
@@ -264,10 +276,11 @@ export function beginReport(sight: Sight, turn: number, nowMs: number): ReportBa
 /** The batch that was not acknowledged again, or what was counted since. */
 function composeReport(sight: Sight, nowMs: number): ReportBatch {
   if (sight.unacknowledged === undefined) {
-    const { untold, failures, latencies, view } = sight;
+    const { untold, failures, latencies, latencyTotalMs, view } = sight;
     sight.untold = [];
     sight.failures = {};
     sight.latencies = newLatencyCounts();
+    sight.latencyTotalMs = 0;
     sight.seq++;
     sight.unacknowledged = {
       seq: sight.seq,
@@ -275,6 +288,7 @@ function composeReport(sight: Sight, nowMs: number): ReportBatch {
       untold,
       failures,
       latencies,
+      latencyTotalMs,
     };
   }
   const { untold, ...batch } = sight.unacknowledged;
@@ -283,7 +297,8 @@ function composeReport(sight: Sight, nowMs: number): ReportBatch {
     successes,
     failures,
   ]);
-  return { ...batch, outcomes };
+  sight.toldUnderWay = sight.underWay;
+  return { ...batch, outcomes, underWay: sight.underWay };
 }
 
 /** A report has ended; `view` is its answer, undefined when none came. True: there is more to tell, schedule the next. */
@@ -300,6 +315,10 @@ export function endReport(
   takeView(sight, answer.view, nowMs);
   return sight.untold.length > 0;
 }
+
+/** Calls to the origin under way in the world, as far as this isolate knows. */
+export const underWayInTheWorld = ({ view, underWay, toldUnderWay }: Sight): number =>
+  Math.max(underWay, (view?.underWay ?? 0) + underWay - toldUnderWay);
 
 export function noteUnreachable(sight: Sight, nowMs: number): void {
   sight.unreachableUntilMs = nowMs + UNREACHABLE_FOR_MS;

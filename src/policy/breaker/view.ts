@@ -5,8 +5,14 @@
 import { hash32 } from "../kernel/hash.ts";
 import { type Breaker, earlyAge } from "./state-machine.ts";
 
-/** `earlyAgeMs`: from which age on a pending call is reported as late; undefined: from none. */
-export type BreakerView = ViewedState & { readonly earlyAgeMs: number | undefined };
+export type BreakerView = ViewedState & {
+  /** From which age on a pending call is reported as late; undefined: from none. */
+  readonly earlyAgeMs: number | undefined;
+  /** How many calls the origin bears at once; undefined: as configured. The higher version is the newer. */
+  /** Calls under way in the world, where they are counted. */
+  readonly underWay?: number;
+  readonly slots?: { readonly slots: number; readonly version: number };
+};
 
 type ViewedState =
   | {
