@@ -77,6 +77,7 @@ function workersOf(options: GatewayOptions, script: string, port: number, edges:
   const { wanMs = 0, secrets, serverTiming = false } = options;
   const shared = {
     compatibilityDate: COMPATIBILITY_DATE,
+    compatibilityFlags: ["enable_request_signal"],
     modules: [{ type: "ESModule", path: "worker.js", contents: script }],
     stripCfConnectingIp: false,
   };

@@ -1,8 +1,10 @@
-/** `weir breakers trip|reset ORIGIN`: a breaker by hand, with a reason and an expiry. */
+/** `weir breakers trip|reset|history ORIGIN`: a breaker by hand, with a reason and an expiry; and what it did. */
+import { userInfo } from "node:os";
 import { defineCommand } from "citty";
+import type { BreakerTransition, BreakerView } from "../../src/admin/contract.ts";
 import { durationMs } from "../../src/config/units.ts";
 import { callAdmin, gatewayArguments } from "../client.ts";
-import { CliError, EXIT, printJson } from "../output.ts";
+import { CliError, EXIT, printJson, printTable } from "../output.ts";
 
 const origin = { type: "positional", description: "Origin id", required: true } as const;
 const reason = { type: "string", description: "Why; kept in the history", default: "by hand" } as const;
@@ -21,7 +23,7 @@ const trip = defineCommand({
     if (Number.isNaN(forMs)) throw new CliError(`--for must be a duration like "10m", not "${args.for}"`, EXIT.usage);
     const state = args.closed ? "closed" : "open";
     const path = `/breakers/${encodeURIComponent(args.origin)}/trip`;
-    const body = { reason: args.reason, forMs, state };
+    const body = { reason: args.reason, by: operator(), forMs, state };
     const status = await callAdmin<unknown>(args.state, { method: "POST", path, body });
     if (args.json) printJson(status);
     else process.stdout.write(`${args.origin} is forced ${state} for ${args.for}\n`);
@@ -33,13 +35,57 @@ const reset = defineCommand({
   args: { origin, reason, ...gatewayArguments },
   async run({ args }) {
     const path = `/breakers/${encodeURIComponent(args.origin)}/reset`;
-    const status = await callAdmin<unknown>(args.state, { method: "POST", path, body: { reason: args.reason } });
+    const body = { reason: args.reason, by: operator() };
+    const status = await callAdmin<unknown>(args.state, { method: "POST", path, body });
     if (args.json) printJson(status);
     else process.stdout.write(`${args.origin} is closed\n`);
   },
 });
 
+const history = defineCommand({
+  meta: { name: "history", description: "What a breaker did, when and why, and whose hand it was" },
+  args: { origin, ...gatewayArguments },
+  async run({ args }) {
+    const path = `/breakers/${encodeURIComponent(args.origin)}`;
+    const breaker = await callAdmin<BreakerView>(args.state, { method: "GET", path });
+    if (args.json) {
+      printJson(breaker);
+      return;
+    }
+    const { state, forced, score, pops, underWay, slots, earlyAgeMs } = breaker;
+    const hand = forced === null ? "" : ` (by ${forced.by}: ${forced.reason}, until ${timeOf(forced.untilMs)})`;
+    const late = earlyAgeMs === null ? "" : `; a call is late after ${earlyAgeMs} ms`;
+    const load = slots === null ? `${underWay} under way` : `${underWay} of ${slots} under way`;
+    process.stdout.write(
+      `${args.origin} is ${state}${hand}; evidence ${score.toFixed(1)}, ${pops} PoPs, ${load}${late}\n`,
+    );
+    printTable([["time", "from", "to", "why", "evidence", "PoPs", "by"], ...breaker.history.map(rowOf)]);
+  },
+});
+
+const rowOf = ({ atMs, from, to, reason: why, score, pops, by }: BreakerTransition): string[] => [
+  timeOf(atMs),
+  from,
+  to,
+  why,
+  score.toFixed(1),
+  String(pops.length),
+  by ?? "",
+];
+
+const timeOf = (atMs: number): string => new Date(atMs).toISOString();
+
+/** For the history only: who may do it is decided by the token. */
+function operator(): string {
+  try {
+    return userInfo().username || "admin";
+  } catch {
+    // No such user: a container without a name for its number.
+    return "admin";
+  }
+}
+
 export const breakersCommand = defineCommand({
-  meta: { name: "breakers", description: "Circuit breakers by hand" },
-  subCommands: { trip, reset },
+  meta: { name: "breakers", description: "Circuit breakers: by hand, and their history" },
+  subCommands: { trip, reset, history },
 });

@@ -9,12 +9,12 @@ import { mintApiKey, newKeyId } from "../platform/api-key.ts";
 import type { Env } from "../platform/bindings.ts";
 import { callCoordinator, withDeadline } from "../platform/coordinators.ts";
 import { logError } from "../platform/log.ts";
-import { originObjectName, originSettings } from "../edge/origin-views.ts";
 import { tenantCoordinator } from "../edge/stages/identify.ts";
 import { METRICS_OBJECT } from "../edge/stages/record.ts";
 import { AdminAuth, MIN_SECRET_LENGTH } from "./auth.ts";
 import {
   API_BASE,
+  type BreakerView,
   type CreatedKey,
   createKeyBody,
   forceBody,
@@ -22,12 +22,13 @@ import {
   overrideBody,
   resetBody,
 } from "./contract.ts";
+import { forceBreaker, readBreaker, resetBreaker } from "./breakers.ts";
 import { limitsOf, overrideSpec, overrideView } from "./overrides.ts";
 import { prometheusText } from "./prometheus.ts";
+import { notFound, problem, readBody, unknown } from "./reply.ts";
 import { readStatus } from "./status.ts";
 
 export const COORDINATOR_DEADLINE_MS = 2_000;
-const MAX_BODY_BYTES = 16_384;
 
 interface Variables {
   readonly tables: Tables;
@@ -107,11 +108,14 @@ function addRoutes(app: Hono<{ Bindings: Env; Variables: Variables }>): void {
   app.delete(`${API_BASE}/tenants/:tenant/overrides/:limit`, async (context) =>
     withTenant(context, (tenant) => removeOverride(context, tenant)),
   );
+  app.get(`${API_BASE}/breakers/:origin`, async (context) =>
+    withOrigin(context, async (origin) => context.json(await readBreaker(context.env, origin))),
+  );
   app.post(`${API_BASE}/breakers/:origin/trip`, async (context) =>
-    withOrigin(context, (origin) => trip(context, origin)),
+    withOrigin(context, (origin) => changeBreaker(context, origin, forceBody, forceBreaker)),
   );
   app.post(`${API_BASE}/breakers/:origin/reset`, async (context) =>
-    withOrigin(context, (origin) => reset(context, origin)),
+    withOrigin(context, (origin) => changeBreaker(context, origin, resetBody, resetBreaker)),
   );
 }
 
@@ -223,57 +227,13 @@ async function removeOverride(context: AdminContext, tenant: CompiledTenant): Pr
   return context.json({ tenant: tenant.id, limit: limitId });
 }
 
-async function trip(context: AdminContext, origin: CompiledOrigin): Promise<Response> {
-  const body = await readBody(context, forceBody);
-  if (body instanceof Response) return body;
-  const settings = originSettings(origin, context.get("tables").configVersion);
-  const request = { v: 1 as const, settings, by: "admin", ...body };
-  const call = callCoordinator(context.env, "ORIGIN", originObjectName(origin.id), "force", request);
-  return context.json(await withDeadline(call, COORDINATOR_DEADLINE_MS));
-}
-
-async function reset(context: AdminContext, origin: CompiledOrigin): Promise<Response> {
-  const body = await readBody(context, resetBody);
-  if (body instanceof Response) return body;
-  const settings = originSettings(origin, context.get("tables").configVersion);
-  const request = { v: 1 as const, settings, ...body };
-  const call = callCoordinator(context.env, "ORIGIN", originObjectName(origin.id), "reset", request);
-  return context.json(await withDeadline(call, COORDINATOR_DEADLINE_MS));
-}
-
-async function readBody<Schema extends z.ZodType>(
+async function changeBreaker<Schema extends z.ZodType>(
   context: AdminContext,
+  origin: CompiledOrigin,
   schema: Schema,
-): Promise<z.infer<Schema> | Response> {
-  const text = await context.req.text();
-  if (text.length > MAX_BODY_BYTES) return problem(413, `The body must be smaller than ${MAX_BODY_BYTES} bytes`);
-  let value: unknown;
-  try {
-    value = text === "" ? {} : JSON.parse(text);
-  } catch {
-    return problem(400, "The body is not JSON");
-  }
-  const parsed = schema.safeParse(value);
-  if (parsed.success) return parsed.data;
-  return problem(
-    400,
-    parsed.error.issues.map((issue) => `${issue.path.join(".") || "body"}: ${issue.message}`).join("; "),
-  );
-}
-
-function unknown(kind: string, id: string, known: readonly string[]): Response {
-  const valid = known.length <= 20 ? `; valid: ${known.join(", ")}` : "";
-  return problem(404, `Unknown ${kind} "${id.slice(0, 64)}"${valid}`);
-}
-
-function notFound(): Response {
-  return problem(404, "Not found");
-}
-
-function problem(status: number, title: string, detail?: string): Response {
-  const body = { type: "about:blank", title, status, ...(detail === undefined ? {} : { detail }) };
-  return new Response(JSON.stringify(body), {
-    status,
-    headers: { "content-type": "application/problem+json", "cache-control": "no-store" },
-  });
+  change: (env: Env, origin: CompiledOrigin, configVersion: number, body: z.infer<Schema>) => Promise<BreakerView>,
+): Promise<Response> {
+  const body = await readBody(context, schema);
+  if (body instanceof Response) return body;
+  return context.json(await change(context.env, origin, context.get("tables").configVersion, body));
 }

@@ -38,8 +38,11 @@ export interface OverrideView {
   readonly expiresAtMs: number;
 }
 
+const by = z.string().min(1).max(100).default("admin").describe("Who it was, for the history.");
+
 export const forceBody = z.strictObject({
   reason: z.string().min(1).max(500),
+  by,
   forMs: z
     .number()
     .int()
@@ -50,7 +53,7 @@ export const forceBody = z.strictObject({
   state: z.enum(["open", "closed"]).default("open"),
 });
 
-export const resetBody = z.strictObject({ reason: z.string().min(1).max(500) });
+export const resetBody = z.strictObject({ reason: z.string().min(1).max(500), by });
 
 export interface CreatedKey {
   readonly tenant: string;
@@ -112,6 +115,43 @@ export interface BreakerStatus {
     readonly to: string;
     readonly reason: string;
   } | null;
+}
+
+/** One breaker with its whole history, the newest last. */
+export interface BreakerView {
+  readonly origin: string;
+  readonly state: string;
+  readonly forced: {
+    readonly state: string;
+    readonly reason: string;
+    readonly by: string;
+    readonly untilMs: number;
+  } | null;
+  readonly score: number;
+  readonly epoch: number;
+  readonly outstandingProbes: number;
+  /** PoPs heard of. */
+  readonly pops: number;
+  /** Calls under way in the world, where they are counted. */
+  readonly underWay: number;
+  /** How many may be, where latency decides; else null. */
+  readonly slots: number | null;
+  /** From which age on a pending call is late; null: not known yet. */
+  readonly earlyAgeMs: number | null;
+  /** Since its coordinator woke: successes, and failures by kind. */
+  readonly counts: Readonly<Record<string, number>>;
+  readonly history: readonly BreakerTransition[];
+}
+
+export interface BreakerTransition {
+  readonly atMs: number;
+  readonly from: string;
+  readonly to: string;
+  readonly reason: string;
+  readonly score: number;
+  readonly pops: readonly string[];
+  readonly epoch: number;
+  readonly by?: string;
 }
 
 export interface StatusReply {

@@ -34,6 +34,8 @@ export interface OriginRequest {
   readonly pop: string;
   /** Another layer retries, so this call does not. */
   readonly inboundAttempt: boolean;
+  /** Of the client's request: when it is gone, so is the call. Undefined: the call does not end with a client. */
+  readonly clientGone: AbortSignal | undefined;
 }
 
 export interface OriginAnswer {
@@ -50,15 +52,15 @@ export interface OriginAnswer {
 
 export interface OriginFailed {
   readonly kind: "failed";
-  /** Bulkheads: no slot was free, of the origin or of the tenant there. */
-  readonly reason: FailureKind | "bulkhead" | "tenant-bulkhead";
+  /** Bulkheads: no slot was free, of the origin or of the tenant there. client-gone: nobody waits any more. */
+  readonly reason: FailureKind | "bulkhead" | "tenant-bulkhead" | "client-gone";
   readonly attempts: number;
   /** The limits of slots that were used up. */
   readonly violated?: readonly LimitConfig[];
   readonly retryAfterMs?: number;
 }
 
-type Attempt = OriginAnswer | (OriginFailed & { readonly reason: FailureKind });
+type Attempt = OriginAnswer | (OriginFailed & { readonly reason: FailureKind | "client-gone" });
 
 export async function callOrigin(views: OriginViews, request: OriginRequest): Promise<OriginAnswer | OriginFailed> {
   const sight = views.sight(request.origin.id);
@@ -83,6 +85,7 @@ function waitBeforeRetry(
   endsAtMs: number,
 ): number | undefined {
   const { passage, origin, body, inboundAttempt } = request;
+  if (outcome.kind === "failed" && outcome.reason === "client-gone") return undefined;
   if (passage.kind !== "go" || !passage.mayRetry || inboundAttempt || body instanceof ReadableStream) return undefined;
   // The breaker may have opened since this call began.
   if (sight.view?.state !== "closed" && sight.view?.state !== "forced-closed") return undefined;
@@ -133,16 +136,31 @@ async function attemptOnce(
     },
     Math.max(1, Math.min(origin.config.tryTimeoutMs, leftMs)),
   );
+  const { clientGone } = request;
+  const leave = (): void => {
+    abort.abort();
+  };
+  // A probe's outcome is waited for by the world.
+  if (passage.kind === "go") {
+    if (clientGone?.aborted === true) leave();
+    clientGone?.addEventListener("abort", leave);
+  }
   headers.set("weir-attempt", String(attempt));
   const outcome = await fetchOnce(request, attempt, abort.signal);
+  clientGone?.removeEventListener("abort", leave);
   if (early !== null) clearTimeout(early);
   clearTimeout(timeout);
-  const verdict = outcome.kind === "answer" ? outcome.verdict : verdictOfFailure(outcome.reason);
+  const verdict = verdictOf(outcome);
   if (passage.kind === "probe") views.concludeProbe(request, passage, verdict.kind === "success");
   else if (verdict.kind === "success") views.noteSuccess(sight, views.now() - startedAtMs, request);
   // A late call has been counted already.
   else if (verdict.kind === "failure" && !late) views.noteFailure(sight, verdict.failure, request);
   return outcome;
+}
+
+function verdictOf(outcome: Attempt): Verdict {
+  if (outcome.kind === "answer") return outcome.verdict;
+  return outcome.reason === "client-gone" ? { kind: "ignored" } : verdictOfFailure(outcome.reason);
 }
 
 /** Runs `late` when the call is pending past the early age; not for probes, nor where every call would end before. */
@@ -158,6 +176,10 @@ function lateTimer(
 
 async function fetchOnce(request: OriginRequest, attempt: number, signal: AbortSignal): Promise<Attempt> {
   const { origin, method, path, query, headers, body } = request;
+  const failed = (reason: FailureKind): Attempt => {
+    const gone = request.passage.kind === "go" && request.clientGone?.aborted === true;
+    return { kind: "failed", reason: gone ? "client-gone" : reason, attempts: attempt };
+  };
   let response: Response;
   try {
     response = await fetch(origin.base + origin.pathPrefix + path + query, {
@@ -168,7 +190,7 @@ async function fetchOnce(request: OriginRequest, attempt: number, signal: AbortS
       signal,
     });
   } catch (error) {
-    return { kind: "failed", reason: failureKindOf(error), attempts: attempt };
+    return failed(failureKindOf(error));
   }
   try {
     const read = method === "HEAD" ? { body: null, complete: true } : await readResponseBody(response);
@@ -184,6 +206,6 @@ async function fetchOnce(request: OriginRequest, attempt: number, signal: AbortS
     };
   } catch (error) {
     const kind = failureKindOf(error);
-    return { kind: "failed", reason: kind === "timeout" ? "timeout" : "body", attempts: attempt };
+    return failed(kind === "timeout" ? "timeout" : "body");
   }
 }

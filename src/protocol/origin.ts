@@ -71,5 +71,10 @@ export interface OriginProtocol {
     readonly by: string;
     readonly forMs: number;
   }): Promise<OriginStatus>;
-  reset(request: { readonly v: 1; readonly settings: OriginSettings; readonly reason: string }): Promise<OriginStatus>;
+  reset(request: {
+    readonly v: 1;
+    readonly settings: OriginSettings;
+    readonly reason: string;
+    readonly by: string;
+  }): Promise<OriginStatus>;
 }

@@ -147,7 +147,13 @@ describe("weir breakers", () => {
     });
     const reset = await weir("breakers", "reset", "app", "--reason", "over", "--json");
     expect(reset.code).toBe(0);
-    expect(json(reset)).toMatchObject({ view: { state: "closed" } });
+    expect(json(reset)).toMatchObject({ origin: "app", state: "closed", forced: null });
+    const history = (await weir("breakers", "history", "app")).stdout.trimEnd().split("\n");
+    expect(history[0]).toMatch(/^app is closed; evidence 0\.0, /);
+    expect(history.slice(-2)).toEqual([
+      expect.stringMatching(/T.*Z +closed +closed +forced open: drill +0\.0 +0 +\S+/),
+      expect.stringMatching(/forced-open|closed +closed +reset: over/),
+    ]);
     expect((await weir("breakers", "trip", "app", "--for", "soon")).code).toBe(2);
     expect((await weir("breakers", "trip", "nope")).stderr).toContain("valid: app");
   });

@@ -100,7 +100,14 @@ describe("the Origin object", () => {
     const status = await origin().status();
     expect(status.view?.state).toBe("forced-open");
     expect(status.forced).toMatchObject({ reason: "drill", by: "me" });
-    expect((await origin().reset({ v: 1, settings: settings(), reason: "done" })).view?.state).toBe("closed");
+    expect((await origin().reset({ v: 1, settings: settings(), reason: "done", by: "you" })).view?.state).toBe(
+      "closed",
+    );
+    await evictDurableObject(origin());
+    expect((await origin().status()).history.map(({ reason, by }) => [reason, by])).toEqual([
+      ["forced open: drill", "me"],
+      ["reset: done", "you"],
+    ]);
     await runInDurableObject(origin(), async (instance: Origin) => {
       const forever = {
         v: 1 as const,

@@ -53,8 +53,8 @@ export class Gateway {
     return new Gateway(new Edge(loaded.config, "test"));
   }
 
-  send(headers: Record<string, string>, path = "/"): Promise<Response> {
-    const request = new Request(`https://gateway.example${path}`, { headers });
+  send(headers: Record<string, string>, path = "/", init: RequestInit = {}): Promise<Response> {
+    const request = new Request(`https://gateway.example${path}`, { ...init, headers });
     return handle(this.edge, request, this.#env, this.#context);
   }
 

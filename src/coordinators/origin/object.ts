@@ -131,9 +131,10 @@ export class Origin extends DurableObject<Env> implements OriginProtocol {
     readonly v: 1;
     readonly settings: OriginSettings;
     readonly reason: string;
+    readonly by: string;
   }): Promise<OriginStatus> {
     return this.#turn(request.settings, (breaker, nowMs) => {
-      resetBreaker(breaker, request.reason, nowMs);
+      resetBreaker(breaker, request.reason, request.by, nowMs);
       return this.#status(breaker, nowMs);
     });
   }

@@ -139,6 +139,7 @@ function parseTransition(value: unknown): Transition | undefined {
     reason: String(reason),
     score: amount(value["score"]) ?? 0,
     pops: Array.isArray(pops) ? pops.map(String) : [],
+    ...(typeof value["by"] === "string" ? { by: value["by"] } : {}),
   };
 }
 

@@ -236,6 +236,7 @@ async function refresh(edge: Edge, x: Exchange, context: CacheContext, route: Co
     passage,
     priority: caller.tenant.priority,
     inboundAttempt: x.inboundAttempt,
+    clientGone: undefined,
     caller,
     whileStreaming: (release) => {
       release();

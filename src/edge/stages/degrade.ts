@@ -112,6 +112,7 @@ async function failOver(edge: Edge, x: Exchange): Promise<Response | undefined> 
     passage,
     priority: caller.tenant.priority,
     inboundAttempt: true,
+    clientGone: x.request.signal,
     caller,
     whileStreaming: (release) => {
       atEnd(x, release);

@@ -8,6 +8,9 @@ import { atEnd, type Exchange } from "../exchange.ts";
 import { refuse } from "../refuse.ts";
 import { addConditions, receiveFromOrigin } from "./cache.ts";
 
+/** Nobody sees it; as nginx counts it. */
+const CLIENT_CLOSED_REQUEST = 499;
+
 export async function forward(edge: Edge, x: Exchange): Promise<Response | undefined> {
   const { route, breaker: passage, url, caller } = x;
   if (
@@ -35,6 +38,7 @@ export async function forward(edge: Edge, x: Exchange): Promise<Response | undef
     priority: caller.tenant.priority,
     pop: x.pop,
     inboundAttempt: x.inboundAttempt,
+    clientGone: x.request.signal,
     caller,
     whileStreaming: (release) => {
       atEnd(x, release);
@@ -52,6 +56,7 @@ export async function forward(edge: Edge, x: Exchange): Promise<Response | undef
 
 /** The tenant's own slots are a limit of the tenant; everything else is a failure of the origin, for the ladder. */
 function noteFailed(x: Exchange, { reason, violated, retryAfterMs }: OriginFailed): Response | undefined {
+  if (reason === "client-gone") return new Response(null, { status: CLIENT_CLOSED_REQUEST });
   if (reason !== "tenant-bulkhead") {
     x.failure = { reason, retryAfterMs, response: undefined };
     return undefined;

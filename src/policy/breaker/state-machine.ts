@@ -42,6 +42,8 @@ export interface Transition {
   /** PoPs that saw the failure. */
   readonly pops: readonly string[];
   readonly epoch: number;
+  /** Whose hand it was; undefined: nobody's. */
+  readonly by?: string;
 }
 
 interface PopSight {
@@ -189,7 +191,7 @@ export function tick(breaker: Breaker, nowMs: number): void {
       forced.state === "open"
         ? { kind: "open", backoffMs: breaker.settings.backoffMs, nextProbeAtMs: nowMs }
         : { kind: "closed" };
-    move(breaker, next, "forced state expired", [], nowMs, `forced-${forced.state}`);
+    move(breaker, next, "forced state expired", [], nowMs, { from: `forced-${forced.state}` });
   }
   if (state.kind === "ramp" && nowMs - state.startedAtMs >= breaker.settings.rampMs && breaker.forced === undefined) {
     move(breaker, { kind: "closed" }, "ramp ended", [], nowMs);
@@ -211,10 +213,12 @@ function move(
   reason: string,
   pops: readonly string[],
   nowMs: number,
-  from: string = breaker.state.kind,
+  { from = breaker.state.kind, by }: { readonly from?: string; readonly by?: string } = {},
 ): void {
   breaker.epoch++;
-  breaker.history.push({ atMs: nowMs, from, to: to.kind, reason, score: breaker.score, pops, epoch: breaker.epoch });
+  const { epoch, score } = breaker;
+  const hand = by === undefined ? {} : { by };
+  breaker.history.push({ atMs: nowMs, from, to: to.kind, reason, score, pops, epoch, ...hand });
   if (breaker.history.length > MAX_HISTORY) breaker.history.splice(0, breaker.history.length - MAX_HISTORY);
   breaker.state = to;
   breaker.score = 0;
@@ -270,15 +274,15 @@ export function concludeProbe(
 export function force(breaker: Breaker, forced: Forced, nowMs: number): void {
   tick(breaker, nowMs);
   breaker.forced = forced;
-  move(breaker, breaker.state, `forced ${forced.state}: ${forced.reason}`, [], nowMs);
+  move(breaker, breaker.state, `forced ${forced.state}: ${forced.reason}`, [], nowMs, { by: forced.by });
 }
 
 /** By hand: closed, whatever it was. */
-export function resetBreaker(breaker: Breaker, reason: string, nowMs: number): void {
+export function resetBreaker(breaker: Breaker, reason: string, by: string, nowMs: number): void {
   tick(breaker, nowMs);
   breaker.forced = undefined;
   breaker.flaps = 0;
-  move(breaker, { kind: "closed" }, `reset: ${reason}`, [], nowMs);
+  move(breaker, { kind: "closed" }, `reset: ${reason}`, [], nowMs, { by });
 }
 
 /** At which age a pending call is late; undefined: not known yet. */

@@ -146,8 +146,9 @@ describe("by hand", () => {
     report(breaker, "A", 100, 0, T0 + 1);
     expect(judge(viewOf(breaker, "A", T0 + 1), 0, "t", true).kind).toBe("go");
     const other = opened();
-    resetBreaker(other, "mended", T0 + 1);
+    resetBreaker(other, "mended", "me", T0 + 1);
     expect(other.state.kind).toBe("closed");
+    expect(other.history.at(-1)).toMatchObject({ reason: "reset: mended", by: "me" });
   });
 });
 

@@ -1,0 +1,41 @@
+/** What all admin routes share: bodies that are checked, problems that say what would be valid. */
+import type { z } from "zod";
+
+const MAX_BODY_BYTES = 16_384;
+
+export async function readBody<Schema extends z.ZodType>(
+  context: { readonly req: { text(): Promise<string> } },
+  schema: Schema,
+): Promise<z.infer<Schema> | Response> {
+  const text = await context.req.text();
+  if (text.length > MAX_BODY_BYTES) return problem(413, `The body must be smaller than ${MAX_BODY_BYTES} bytes`);
+  let value: unknown;
+  try {
+    value = text === "" ? {} : JSON.parse(text);
+  } catch {
+    return problem(400, "The body is not JSON");
+  }
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  return problem(
+    400,
+    parsed.error.issues.map((issue) => `${issue.path.join(".") || "body"}: ${issue.message}`).join("; "),
+  );
+}
+
+export function unknown(kind: string, id: string, known: readonly string[]): Response {
+  const valid = known.length <= 20 ? `; valid: ${known.join(", ")}` : "";
+  return problem(404, `Unknown ${kind} "${id.slice(0, 64)}"${valid}`);
+}
+
+export function notFound(): Response {
+  return problem(404, "Not found");
+}
+
+export function problem(status: number, title: string, detail?: string): Response {
+  const body = { type: "about:blank", title, status, ...(detail === undefined ? {} : { detail }) };
+  return new Response(JSON.stringify(body), {
+    status,
+    headers: { "content-type": "application/problem+json", "cache-control": "no-store" },
+  });
+}
