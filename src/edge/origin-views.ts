@@ -30,6 +30,7 @@ import { newRetryBudget, type RetryBudget } from "../policy/forwarding/retry.ts"
 import type { Priority } from "../policy/limits/types.ts";
 import { ORIGIN_PROTOCOL_VERSION, type OriginSettings } from "../protocol/origin.ts";
 import type { BreakerPassage } from "./exchange.ts";
+import { SharedViews } from "./shared-views.ts";
 
 const VIEW_DEADLINE_MS = 150;
 
@@ -60,6 +61,8 @@ export interface OriginStats {
   reports: number;
   failedReports: number;
   probes: number;
+  /** Learnt from a neighbour in the PoP. */
+  sharedViews: number;
 }
 
 export function originObjectName(originId: string): string {
@@ -79,8 +82,9 @@ export function originSettings(origin: CompiledOrigin, configVersion: number): O
 }
 
 export class OriginViews {
-  readonly stats: OriginStats = { reports: 0, failedReports: 0, probes: 0 };
+  readonly stats: OriginStats = { reports: 0, failedReports: 0, probes: 0, sharedViews: 0 };
   readonly #edgeId: string;
+  readonly #shared = new SharedViews();
   readonly now: () => number;
   readonly random: () => number;
   /** One for each configured origin: bounded by the config. */
@@ -138,11 +142,17 @@ export class OriginViews {
 
   async #refreshFirst(sight: OriginSight, x: PassRequest): Promise<BreakerPassage> {
     this.#scheduleReport(sight, x, true);
-    try {
-      await withDeadline(sight.refreshing ?? Promise.resolve(), VIEW_DEADLINE_MS);
-    } catch {
-      // Out of reach, or slow: the next call to it is not waited for.
-      noteUnreachable(sight, this.now());
+    const shared = await this.#shared.find(x.pop, x.origin.id, x.nowMs);
+    if (shared === undefined) {
+      try {
+        await withDeadline(sight.refreshing ?? Promise.resolve(), VIEW_DEADLINE_MS);
+      } catch {
+        // Out of reach, or slow: the next call to it is not waited for.
+        noteUnreachable(sight, this.now());
+      }
+    } else {
+      this.stats.sharedViews++;
+      takeView(sight, shared.view, Math.min(shared.atMs, this.now()));
     }
     const verdict = decideAfterAsking(sight, this.#passageOf(x, this.now()));
     return this.#conclude(sight, verdict, x);
@@ -234,8 +244,10 @@ export class OriginViews {
     try {
       const call = callCoordinator(site.env, "ORIGIN", originObjectName(site.origin.id), "report", report);
       const answer = await withDeadline(call, REPORT_DEADLINE_MS);
+      const nowMs = this.now();
       // What happened meanwhile waits for no further occasion.
-      if (endReport(sight, turn, answer, this.now())) this.#scheduleReport(sight, site);
+      if (endReport(sight, turn, answer, nowMs)) this.#scheduleReport(sight, site);
+      site.waitUntil(this.#shared.tell(site.pop, site.origin.id, { view: answer.view, atMs: nowMs }));
     } catch (error) {
       endReport(sight, turn, undefined, this.now());
       this.stats.failedReports++;

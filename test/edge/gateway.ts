@@ -31,12 +31,14 @@ export class Gateway {
   /** Calls to coordinators, but for the flush of counters behind the answers. */
   readonly calls: CoordinatorKind[] = [];
   readonly #counters: Record<string, number> = {};
+  readonly #cutOff = new Set<CoordinatorKind>();
   readonly #context = createExecutionContext();
   readonly #env: Env;
 
   private constructor(edge: Edge) {
     this.edge = edge;
     const call = async (kind: CoordinatorKind, name: string, method: string, argument: unknown): Promise<unknown> => {
+      if (this.#cutOff.has(kind)) return new Promise(() => undefined);
       if (kind === "METRICS") return this.#count(argument as MetricsBatch);
       this.calls.push(kind);
       const stub = env[kind].getByName(name) as unknown as Remote;
@@ -46,16 +48,22 @@ export class Gateway {
   }
 
   /** `file` replaces top-level keys of a small config. */
-  static async of(file: Record<string, unknown>): Promise<Gateway> {
+  /** `pop`: what gateways of one PoP share is its cache. */
+  static async of(file: Record<string, unknown>, pop?: string): Promise<Gateway> {
     const text = JSON.stringify({ ...BASE, ...file });
     const loaded = await loadConfig(text, { configVersion: 1, readPage: async () => undefined });
     if (!loaded.ok) throw new Error(JSON.stringify(loaded.problems));
-    return new Gateway(new Edge(loaded.config, "test"));
+    return new Gateway(new Edge(loaded.config, pop ?? `test-${crypto.randomUUID()}`));
   }
 
   send(headers: Record<string, string>, path = "/", init: RequestInit = {}): Promise<Response> {
     const request = new Request(`https://gateway.example${path}`, { ...init, headers });
     return handle(this.edge, request, this.#env, this.#context);
+  }
+
+  /** From now on these coordinators never answer. */
+  cutOff(kind: CoordinatorKind): void {
+    this.#cutOff.add(kind);
   }
 
   /** What goes on behind the answers has come to its end. */

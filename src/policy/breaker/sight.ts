@@ -324,9 +324,10 @@ export function noteUnreachable(sight: Sight, nowMs: number): void {
   sight.unreachableUntilMs = nowMs + UNREACHABLE_FOR_MS;
 }
 
-/** A higher epoch wins; an equal one is a fresher copy. */
+/** A higher epoch wins, of equal ones the one that was made later. `nowMs`: when that was, by this isolate's clock. */
 export function takeView(sight: Sight, view: BreakerView, nowMs: number): void {
-  if (sight.view !== undefined && view.epoch < sight.view.epoch) return;
+  const known = sight.view?.epoch ?? Number.NEGATIVE_INFINITY;
+  if (view.epoch < known || (view.epoch === known && nowMs < sight.viewAtMs)) return;
   // What failed before the breaker moved says nothing of the origin that is tried again.
   if (sight.view !== undefined && view.epoch > sight.view.epoch) forgetCalls(sight.throttle, nowMs);
   sight.view = view;

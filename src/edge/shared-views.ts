@@ -1,0 +1,66 @@
+/**
+ * Views of breakers shared within a PoP, through its cache: an isolate that is new, or was idle, learns the state from
+ * its neighbours instead of from the other side of the world. Where the platform has no such cache (workers.dev) every
+ * look-up is a miss. What comes back is checked: other versions of us write there, too.
+ */
+import { withDeadline } from "../platform/coordinators.ts";
+import { type BreakerView, VIEW_USABLE_MS } from "../policy/breaker/view.ts";
+
+export interface SharedView {
+  readonly view: BreakerView;
+  readonly atMs: number;
+}
+
+const DEADLINE_MS = 20;
+/** A view of the same epoch is told again after this long. */
+const TELL_AGAIN_MS = 1_000;
+const HOST = "https://weir-views.invalid";
+const STATES: readonly string[] = ["closed", "forced-closed", "forced-open", "open", "half-open", "ramp"];
+
+export class SharedViews {
+  /** What this isolate told last, by origin: bounded by the config. */
+  readonly #told = new Map<string, { readonly epoch: number; readonly atMs: number }>();
+
+  /** Undefined: none young enough, or no answer in time. */
+  async find(pop: string, originId: string, nowMs: number): Promise<SharedView | undefined> {
+    try {
+      const response = await withDeadline(caches.default.match(urlOf(pop, originId)), DEADLINE_MS);
+      const shared = response === undefined ? undefined : parse(await response.json());
+      return shared === undefined || Math.abs(nowMs - shared.atMs) > VIEW_USABLE_MS ? undefined : shared;
+    } catch {
+      // A cache that fails is a miss: the coordinator is asked anyway.
+      return undefined;
+    }
+  }
+
+  async tell(pop: string, originId: string, shared: SharedView): Promise<void> {
+    const told = this.#told.get(originId);
+    const { view, atMs } = shared;
+    if (told !== undefined && view.epoch <= told.epoch && atMs - told.atMs < TELL_AGAIN_MS) return;
+    this.#told.set(originId, { epoch: view.epoch, atMs });
+    const headers = { "cache-control": `public, max-age=${Math.ceil(VIEW_USABLE_MS / 1_000)}` };
+    try {
+      await caches.default.put(urlOf(pop, originId), new Response(JSON.stringify(shared), { headers }));
+    } catch {
+      // The next isolate asks the coordinator.
+    }
+  }
+}
+
+const urlOf = (pop: string, originId: string): string =>
+  `${HOST}/${encodeURIComponent(pop)}/${encodeURIComponent(originId)}`;
+
+function parse(value: unknown): SharedView | undefined {
+  if (typeof value !== "object" || value === null || !("view" in value) || !("atMs" in value)) return undefined;
+  const { view, atMs } = value;
+  return typeof atMs === "number" && isView(view) ? { view, atMs } : undefined;
+}
+
+function isView(value: unknown): value is BreakerView {
+  if (typeof value !== "object" || value === null || !("state" in value) || !("epoch" in value)) return false;
+  const { state, epoch } = value;
+  if (typeof state !== "string" || !STATES.includes(state) || typeof epoch !== "number") return false;
+  const has = (name: string): boolean => name in value && typeof Reflect.get(value, name) === "number";
+  if (state === "ramp") return has("rampAgeMs") && has("rampMs");
+  return state === "open" || state === "half-open" ? has("nextProbeInMs") : has("popOpenForMs");
+}
