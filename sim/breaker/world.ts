@@ -121,7 +121,7 @@ class WeirWorld implements BreakerDesign {
     const { random } = this.#context;
     return {
       nowMs: this.#nowMs,
-      tenantId: `t${Math.floor(random() * TENANTS)}`,
+      caller: `t${Math.floor(random() * TENANTS)}`,
       priority: "normal",
       mayProbe: true,
       probeTimeoutMs: TRY_TIMEOUT_MS,

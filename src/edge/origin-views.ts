@@ -27,9 +27,8 @@ import {
 } from "../policy/breaker/sight.ts";
 import type { ReportedFailure } from "../policy/breaker/types.ts";
 import { newRetryBudget, type RetryBudget } from "../policy/forwarding/retry.ts";
-import type { Priority } from "../policy/limits/types.ts";
 import { ORIGIN_PROTOCOL_VERSION, type OriginSettings } from "../protocol/origin.ts";
-import type { BreakerPassage } from "./exchange.ts";
+import type { BreakerPassage, Caller } from "./exchange.ts";
 import { SharedViews } from "./shared-views.ts";
 
 const VIEW_DEADLINE_MS = 150;
@@ -40,8 +39,7 @@ export interface PassRequest {
   readonly nowMs: number;
   readonly origin: CompiledOrigin;
   readonly configVersion: number;
-  readonly tenantId: string;
-  readonly priority: Priority;
+  readonly caller: Caller;
   readonly method: string;
   readonly pop: string;
 }
@@ -124,8 +122,9 @@ export class OriginViews {
   #passageOf(x: PassRequest, nowMs: number): PassageRequest {
     return {
       nowMs,
-      tenantId: x.tenantId,
-      priority: x.priority,
+      // Anonymous callers are each a customer of their own.
+      caller: x.caller.tenant.anonymous ? x.caller.principal : x.caller.tenant.id,
+      priority: x.caller.tenant.priority,
       mayProbe: x.method === "GET" || x.method === "HEAD",
       probeTimeoutMs: x.origin.config.tryTimeoutMs,
       random: this.random(),

@@ -11,8 +11,7 @@ export function breaker(edge: Edge, x: Exchange): StageAnswer {
     nowMs: edge.now(),
     origin: route.origin,
     configVersion: x.tables.configVersion,
-    tenantId: caller.tenant.id,
-    priority: caller.tenant.priority,
+    caller,
     method: x.method,
     pop: x.pop,
   });

@@ -218,8 +218,7 @@ async function refresh(edge: Edge, x: Exchange, context: CacheContext, route: Co
   const passage = await edge.origins.pass({
     ...site,
     nowMs: edge.now(),
-    tenantId: caller.tenant.id,
-    priority: caller.tenant.priority,
+    caller,
     method: "GET",
   });
   if (passage.kind === "refused") return;

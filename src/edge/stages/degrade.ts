@@ -98,8 +98,7 @@ async function failOver(edge: Edge, x: Exchange): Promise<Response | undefined> 
   const passage = await edge.origins.pass({
     ...site,
     nowMs: edge.now(),
-    tenantId: caller.tenant.id,
-    priority: caller.tenant.priority,
+    caller,
   });
   if (passage.kind === "refused") return undefined;
   const outcome = await callThroughBulkhead(edge, {

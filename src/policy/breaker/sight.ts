@@ -12,6 +12,7 @@
 import type { Priority } from "../limits/types.ts";
 import { latencyBucket, newLatencyCounts } from "../kernel/histogram.ts";
 import { type LocalBreaker, newLocalBreaker, observeLocally } from "./local.ts";
+import { mayGo, newRamp, noteOut, type Ramp } from "./ramp.ts";
 import { forgetCalls, isThrottled, newThrottle, noteAnswer, type Throttle } from "./throttle.ts";
 import type { BreakerSettings, Outcomes, ReportedFailure } from "./types.ts";
 import { type BreakerView, judge, VIEW_FRESH_MS, VIEW_KEPT_OPEN_MS, VIEW_USABLE_MS } from "./view.ts";
@@ -31,6 +32,7 @@ const LATE_GRACE_MS = 100;
 const UNREACHABLE_FOR_MS = 1_000;
 const PROBE_TAKEN_RETRY_AFTER_MS = 1_000;
 const THROTTLED_RETRY_AFTER_MS = 1_000;
+const RAMP_RETRY_AFTER_MS = 1_000;
 
 /** Outcomes of calls, counted once each. */
 export interface ReportBatch {
@@ -64,6 +66,8 @@ export interface Sight {
   viewAtMs: number;
   readonly local: LocalBreaker;
   readonly throttle: Throttle;
+  /** Of the present epoch; undefined until it ramps. */
+  ramp: Ramp | undefined;
   untold: Untold[];
   failures: Partial<Record<ReportedFailure, number>>;
   failedAtMs: number;
@@ -89,6 +93,7 @@ export function newSight(nowMs: number): Sight {
     viewAtMs: Number.NEGATIVE_INFINITY,
     local: newLocalBreaker(),
     throttle: newThrottle(nowMs),
+    ramp: undefined,
     untold: [],
     failures: {},
     failedAtMs: Number.NEGATIVE_INFINITY,
@@ -108,7 +113,8 @@ export function newSight(nowMs: number): Sight {
 
 export interface PassageRequest {
   readonly nowMs: number;
-  readonly tenantId: string;
+  /** Who is in the ramp or not, consistently. */
+  readonly caller: string;
   readonly priority: Priority;
   /** A safe method: it may carry a probe. */
   readonly mayProbe: boolean;
@@ -119,7 +125,7 @@ export interface PassageRequest {
 }
 
 export type SightVerdict =
-  | { readonly kind: "go"; readonly mayRetry: boolean }
+  | { readonly kind: "go"; readonly mayRetry: boolean; readonly share: number }
   | { readonly kind: "refused"; readonly retryAfterMs: number }
   /** A probe is due and this isolate has none out: ask for the lease. */
   | { readonly kind: "probe" }
@@ -148,7 +154,12 @@ function judgeSight(
   ageMs: number,
   x: PassageRequest,
 ): Exclude<SightVerdict, { kind: "ask" }> {
-  const verdict = judge(view, ageMs, x.tenantId, x.mayProbe);
+  const verdict = judge(view, ageMs, x.caller, x.mayProbe);
+  if (view.state === "ramp") {
+    const ramp = (sight.ramp ??= newRamp(x.random));
+    if (verdict.kind !== "go") noteOut(ramp);
+    else if (!mayGo(ramp, verdict.share)) return { kind: "refused", retryAfterMs: RAMP_RETRY_AFTER_MS };
+  }
   if (verdict.kind === "go" && verdict.mayRetry && isThrottled(sight.throttle, x.priority, x.nowMs, x.random)) {
     return { kind: "refused", retryAfterMs: THROTTLED_RETRY_AFTER_MS };
   }
@@ -166,7 +177,7 @@ export function refuseProbe(
   x: PassageRequest,
 ): Exclude<SightVerdict, { kind: "ask" | "probe" }> {
   sight.probingUntilMs = 0;
-  const verdict = view === undefined ? undefined : judge(view, 0, x.tenantId, false);
+  const verdict = view === undefined ? undefined : judge(view, 0, x.caller, false);
   return verdict === undefined || verdict.kind === "probe"
     ? { kind: "refused", retryAfterMs: PROBE_TAKEN_RETRY_AFTER_MS }
     : verdict;
@@ -177,13 +188,13 @@ function withoutCoordinator(sight: Sight, x: PassageRequest): Exclude<SightVerdi
   const ageMs = x.nowMs - sight.viewAtMs;
   const wasOpen = view !== undefined && view.state !== "closed" && view.state !== "forced-closed";
   if (wasOpen && ageMs <= VIEW_KEPT_OPEN_MS) {
-    const verdict = judge(view, ageMs, x.tenantId, false);
+    const verdict = judge(view, ageMs, x.caller, false);
     if (verdict.kind !== "probe") return verdict;
   }
   if (x.nowMs < sight.local.openUntilMs) {
     return { kind: "refused", retryAfterMs: sight.local.openUntilMs - x.nowMs };
   }
-  return { kind: "go", mayRetry: false };
+  return { kind: "go", mayRetry: false, share: 1 };
 }
 
 /** The call was answered after `durationMs`. */
@@ -330,6 +341,7 @@ export function takeView(sight: Sight, view: BreakerView, nowMs: number): void {
   if (view.epoch < known || (view.epoch === known && nowMs < sight.viewAtMs)) return;
   // What failed before the breaker moved says nothing of the origin that is tried again.
   if (sight.view !== undefined && view.epoch > sight.view.epoch) forgetCalls(sight.throttle, nowMs);
+  if (view.epoch > known) sight.ramp = undefined;
   sight.view = view;
   sight.viewAtMs = nowMs;
 }

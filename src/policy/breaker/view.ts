@@ -52,7 +52,8 @@ function stateOf(breaker: Breaker, pop: string, nowMs: number): ViewedState {
 }
 
 export type ViewVerdict =
-  | { readonly kind: "go"; readonly mayRetry: boolean }
+  /** `share`: in the ramp, of all traffic; 1 otherwise. */
+  | { readonly kind: "go"; readonly mayRetry: boolean; readonly share: number }
   | { readonly kind: "refused"; readonly retryAfterMs: number }
   /** A probe is due: ask for the lease. */
   | { readonly kind: "probe" };
@@ -60,17 +61,17 @@ export type ViewVerdict =
 const FORCED_RETRY_AFTER_MS = 5_000;
 const PROBE_UNDER_WAY_RETRY_AFTER_MS = 1_000;
 
-/** `ageMs`: since the view was received. `mayProbe`: a safe method. Cost: O(1), one short hash in the ramp. */
-export function judge(view: BreakerView, ageMs: number, tenantId: string, mayProbe: boolean): ViewVerdict {
+/** `ageMs`: since the view was received. `caller`: who is in the ramp or not. `mayProbe`: a safe method. Cost: O(1), one short hash in the ramp. */
+export function judge(view: BreakerView, ageMs: number, caller: string, mayProbe: boolean): ViewVerdict {
   switch (view.state) {
     case "forced-closed":
-      return { kind: "go", mayRetry: true };
+      return { kind: "go", mayRetry: true, share: 1 };
     case "forced-open":
       return { kind: "refused", retryAfterMs: FORCED_RETRY_AFTER_MS };
     case "closed":
       return view.popOpenForMs > ageMs
         ? { kind: "refused", retryAfterMs: view.popOpenForMs - ageMs }
-        : { kind: "go", mayRetry: true };
+        : { kind: "go", mayRetry: true, share: 1 };
     case "open":
     case "half-open": {
       const dueInMs = view.nextProbeInMs - ageMs;
@@ -79,10 +80,10 @@ export function judge(view: BreakerView, ageMs: number, tenantId: string, mayPro
     }
     case "ramp": {
       const rampAgeMs = view.rampAgeMs + ageMs;
-      const place = hash32(`${tenantId}|${view.epoch}`) / 4_294_967_296;
+      const place = hash32(`${caller}|${view.epoch}`) / 4_294_967_296;
       // Slowly at first: in its first second the origin gets hardly more than a tenth.
-      const share = RAMP_FROM_RATIO + (1 - RAMP_FROM_RATIO) * (rampAgeMs / view.rampMs) ** 2;
-      if (place < share) return { kind: "go", mayRetry: false };
+      const share = Math.min(1, RAMP_FROM_RATIO + (1 - RAMP_FROM_RATIO) * (rampAgeMs / view.rampMs) ** 2);
+      if (place < share) return { kind: "go", mayRetry: false, share };
       const turnMs = Math.sqrt((place - RAMP_FROM_RATIO) / (1 - RAMP_FROM_RATIO)) * view.rampMs;
       return { kind: "refused", retryAfterMs: Math.max(50, turnMs - rampAgeMs) };
     }

@@ -22,7 +22,7 @@ const closed: BreakerView = { state: "closed", epoch: 1, popOpenForMs: 0, earlyA
 const open = { state: "open", epoch: 2, nextProbeInMs: 1_000, earlyAgeMs: undefined } as const;
 const at = (nowMs: number, change: Partial<PassageRequest> = {}): PassageRequest => ({
   nowMs,
-  tenantId: "acme",
+  caller: "acme",
   priority: "normal",
   mayProbe: true,
   probeTimeoutMs: 3_000,
@@ -35,7 +35,7 @@ describe("an isolate's sight of a breaker", () => {
     const sight = newSight(0);
     expect(decide(sight, at(0))).toEqual({ kind: "ask" });
     takeView(sight, closed, 0);
-    expect(decide(sight, at(5_000))).toEqual({ kind: "go", mayRetry: true });
+    expect(decide(sight, at(5_000))).toEqual({ kind: "go", mayRetry: true, share: 1 });
     expect(decide(sight, at(5_001))).toEqual({ kind: "ask" });
   });
 
@@ -59,10 +59,10 @@ describe("an isolate's sight of a breaker", () => {
     noteUnreachable(sight, 14_000);
     expect(decide(sight, at(14_500))).toMatchObject({ kind: "refused" });
     noteUnreachable(sight, 15_001);
-    expect(decide(sight, at(15_001))).toEqual({ kind: "go", mayRetry: false });
+    expect(decide(sight, at(15_001))).toEqual({ kind: "go", mayRetry: false, share: 1 });
     for (let call = 0; call < 20; call++) noteFailure(sight, "network", BREAKER_DEFAULTS, 15_001, 0.5);
     expect(decide(sight, at(15_002))).toMatchObject({ kind: "refused" });
-    expect(decideAfterAsking(sight, at(30_000))).toEqual({ kind: "go", mayRetry: false });
+    expect(decideAfterAsking(sight, at(30_000))).toEqual({ kind: "go", mayRetry: false, share: 1 });
   });
 
   it("throttles in a brown-out, and forgets it when the breaker moved", () => {
@@ -74,7 +74,7 @@ describe("an isolate's sight of a breaker", () => {
     }
     expect(decide(sight, at(10))).toMatchObject({ kind: "refused" });
     takeView(sight, { ...closed, epoch: 2 }, 20);
-    expect(decide(sight, at(30))).toEqual({ kind: "go", mayRetry: true });
+    expect(decide(sight, at(30))).toEqual({ kind: "go", mayRetry: true, share: 1 });
   });
 
   it("never goes back to an older epoch", () => {
@@ -92,6 +92,43 @@ function begun(sight: Sight, nowMs: number): { turn: number; batch: ReportBatch 
   if (batch === undefined) throw new Error("no report");
   return { turn, batch };
 }
+
+describe("the ramp", () => {
+  const ramp = { state: "ramp", epoch: 2, rampAgeMs: 0, rampMs: 10_000, earlyAgeMs: undefined } as const;
+  /** Of 2,000 requests within the first second, those that went. */
+  const admitted = (callers: number): number => {
+    const sight = newSight(0);
+    takeView(sight, ramp, 0);
+    let went = 0;
+    for (let request = 0; request < 2_000; request++) {
+      const verdict = decide(sight, at(request / 2, { caller: `caller-${request % callers}` }));
+      if (verdict.kind === "go") went++;
+    }
+    return went;
+  };
+
+  it("lets no more than its share through, be it of one caller or of many", () => {
+    for (const callers of [2, 5, 20, 2_000]) expect(admitted(callers) / 2_000).toBeLessThanOrEqual(0.12);
+    expect(admitted(2_000) / 2_000).toBeGreaterThan(0.07);
+    // One caller is in from the beginning, or waits for its turn.
+    for (let epoch = 2; epoch < 50; epoch++) {
+      const sight = newSight(0);
+      takeView(sight, { ...ramp, epoch }, 0);
+      const went = Array.from({ length: 200 }, (_, request) => decide(sight, at(request * 5))).filter(
+        ({ kind }) => kind === "go",
+      );
+      expect(went.length / 200).toBeLessThanOrEqual(0.12);
+    }
+  });
+
+  it("begins anew with each epoch", () => {
+    const sight = newSight(0);
+    takeView(sight, ramp, 0);
+    for (let request = 0; request < 100; request++) decide(sight, at(1));
+    takeView(sight, { ...ramp, epoch: 4 }, 10);
+    expect(sight.ramp).toBeUndefined();
+  });
+});
 
 describe("reports", () => {
   it("go every second, ten times as often while calls fail, one at a time", () => {
