@@ -100,7 +100,7 @@ export class OriginViews {
       const nowMs = this.now();
       sight = {
         ...newSight(nowMs),
-        budget: newRetryBudget(nowMs),
+        budget: newRetryBudget(),
         byTenant: new Map(),
         refreshing: undefined,
       };

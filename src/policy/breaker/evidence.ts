@@ -16,7 +16,7 @@ import type { Outcomes } from "./types.ts";
 const STEP_MS = 50;
 const STEPS = 64;
 /** What happened since is known only in part, the failures first: a report's spacing and its way. */
-const SETTLED_AFTER_MS = 150;
+const SETTLED_AFTER_MS = 100;
 const UNTOLD_MS = 1_200;
 /** How far back "usual" looks. */
 const USUAL_MS = 3_000;

@@ -277,11 +277,12 @@ export function force(breaker: Breaker, forced: Forced, nowMs: number): void {
   move(breaker, breaker.state, `forced ${forced.state}: ${forced.reason}`, [], nowMs, { by: forced.by });
 }
 
-/** By hand: closed, whatever it was. */
+/** By hand: closed, whatever it was; and nothing that came before counts as flapping. */
 export function resetBreaker(breaker: Breaker, reason: string, by: string, nowMs: number): void {
   tick(breaker, nowMs);
   breaker.forced = undefined;
   breaker.flaps = 0;
+  breaker.closedAtMs = Number.NEGATIVE_INFINITY;
   move(breaker, { kind: "closed" }, `reset: ${reason}`, [], nowMs, { by });
 }
 

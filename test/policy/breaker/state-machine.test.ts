@@ -118,6 +118,14 @@ describe("open", () => {
     if (breaker.state.kind === "open") expect(breaker.state.backoffMs).toBe(2_000);
   });
 
+  it("closed by hand it is as new: opening again soon after is no flapping", () => {
+    const breaker = opened();
+    ramped(breaker, T0 + 2_000);
+    resetBreaker(breaker, "mended", "me", T0 + 3_000);
+    report(breaker, "A", 22, 0, T0 + 4_000);
+    expect(breaker.state).toMatchObject({ kind: "open", backoffMs: 1_000 });
+  });
+
   it("a sound ramp ends closed", () => {
     const breaker = opened();
     ramped(breaker, T0 + 2_000);
