@@ -10,7 +10,7 @@ import { failureKindOf } from "../platform/origin-fetch.ts";
 import { mayRetry } from "../policy/breaker/sight.ts";
 import type { FailureKind, Verdict } from "../policy/breaker/types.ts";
 import type { Priority } from "../policy/limits/types.ts";
-import { mayRepeat, noteRequest, retryWait } from "../policy/forwarding/retry.ts";
+import { earnRetry, mayRepeat, retryWait } from "../policy/forwarding/retry.ts";
 import { verdictOfFailure, verdictOfStatus } from "../policy/forwarding/verdict.ts";
 import { readResponseBody } from "./body.ts";
 import type { BreakerPassage } from "./exchange.ts";
@@ -66,11 +66,13 @@ type Attempt = OriginAnswer | (OriginFailed & { readonly reason: FailureKind | "
 export async function callOrigin(views: OriginViews, request: OriginRequest): Promise<OriginAnswer | OriginFailed> {
   const sight = views.sight(request.origin.id);
   const endsAtMs = views.now() + request.deadlineMs;
-  noteRequest(sight.budget, request.origin.config.retry.budgetRatio);
   for (let attempt = 1; ; attempt++) {
     const outcome = await attemptOnce(views, sight, request, attempt, endsAtMs - views.now());
     const failed = outcome.kind === "failed" || outcome.verdict.kind === "failure";
-    if (!failed) return outcome;
+    if (!failed) {
+      earnRetry(sight.budget, request.origin.config.retry.budgetRatio);
+      return outcome;
+    }
     const waitMs = waitBeforeRetry(views, sight, request, outcome, endsAtMs);
     if (waitMs === undefined) return outcome;
     if (outcome.kind === "answer" && outcome.body instanceof ReadableStream) await outcome.body.cancel();

@@ -98,7 +98,7 @@ async function beginAnew(): Promise<void> {
 const attemptOf = ({ headers }: { readonly headers: Readonly<Record<string, unknown>> }): number =>
   Number(headers["weir-attempt"]);
 
-async function outage({ fault, mode }: Fault): Promise<Record<string, number>> {
+async function outage({ mode }: Fault): Promise<Record<string, number>> {
   await beginAnew();
   const before = await traffic(2);
   expect(before.filter(({ status }) => status !== 200)).toEqual([]);

@@ -7,7 +7,7 @@ import { type Outcome, runTraffic } from "../support/traffic.ts";
 
 const SECONDS = process.env["WEIR_DRILL"] === "1" ? 60 : 8;
 const RATE = 200;
-/** One retry a second for each edge is always allowed, and 10 % of its requests where that is more. */
+/** Of the calls that are answered a tenth may be retries, and what was saved while all was well. */
 const MOST_AMPLIFICATION = 1.1;
 
 const folder = temporaryFolder();

@@ -3,11 +3,11 @@
  *
  * Only transient failures (network, timeout, broken body, 502/503/504) of idempotent methods, or of any method with an
  * Idempotency-Key where the origin honours it; at most `attempts` in all; only inside the deadline; never unless the
- * breaker is closed, never when another layer retries. A budget bounds amplification: each request earns `budgetRatio` of
- * a retry, of which MOST_SAVED are kept; one is there from the beginning. So retries are never more than that part of all
- * requests, and one. `Retry-After` of the origin is waited for when it fits.
+ * breaker is closed, never when another layer retries. A budget bounds amplification: each call that was
+ * answered earns `budgetRatio` of a retry, of which MOST_SAVED are kept; one is there from the beginning. So retries are
+ * never more than that part of the answered calls, and one; an origin that answers nothing soon gets none. `Retry-After` of the origin is waited for when it fits.
  * Returns the wait in milliseconds, or undefined: no retry. Source: DESIGN section 6; RFC 9110 section 9.2.2;
- * Google SRE book, chapter 22.
+ * Google SRE book, chapter 22; gRPC A6, retry throttling.
  */
 import { fullJitter } from "../kernel/backoff.ts";
 
@@ -24,7 +24,8 @@ const TRANSIENT_STATUS: readonly number[] = [502, 503, 504];
 
 export const newRetryBudget = (): RetryBudget => ({ saved: 1 });
 
-export function noteRequest(budget: RetryBudget, budgetRatio: number): void {
+/** A call was answered. */
+export function earnRetry(budget: RetryBudget, budgetRatio: number): void {
   budget.saved = Math.min(MOST_SAVED, budget.saved + budgetRatio);
 }
 

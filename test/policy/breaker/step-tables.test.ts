@@ -151,7 +151,7 @@ function play({ settings, plan }: Row): string {
     }
     return succeeds ? "S" : "F";
   };
-  return [...plan]
+  return Array.from(plan)
     .map((step) => {
       if (step !== "|") return call(step === "s");
       nowMs += 1.3 * breaker.settings.backoffMs;
