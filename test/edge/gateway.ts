@@ -48,12 +48,20 @@ export class Gateway {
   }
 
   /** `file` replaces top-level keys of a small config. */
+  static readonly #made: Gateway[] = [];
+
+  static async allSettled(): Promise<void> {
+    for (const gateway of Gateway.#made.splice(0)) await gateway.settled();
+  }
+
   /** `pop`: what gateways of one PoP share is its cache. */
   static async of(file: Record<string, unknown>, pop?: string): Promise<Gateway> {
     const text = JSON.stringify({ ...BASE, ...file });
     const loaded = await loadConfig(text, { configVersion: 1, readPage: async () => undefined });
     if (!loaded.ok) throw new Error(JSON.stringify(loaded.problems));
-    return new Gateway(new Edge(loaded.config, pop ?? `test-${crypto.randomUUID()}`));
+    const gateway = new Gateway(new Edge(loaded.config, pop ?? `test-${crypto.randomUUID()}`));
+    Gateway.#made.push(gateway);
+    return gateway;
   }
 
   send(headers: Record<string, string>, path = "/", init: RequestInit = {}): Promise<Response> {
@@ -118,3 +126,7 @@ export function slowOrigin(): { answerAll(): void; readonly waiting: () => numbe
     waiting: () => waiting.length,
   };
 }
+
+/** On a busy machine a second may pass before anything happens. */
+export const eventually = <Result>(check: () => Result | Promise<Result>): Promise<Result> =>
+  vi.waitFor(check, { timeout: 4_000 });

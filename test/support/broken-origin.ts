@@ -1,6 +1,7 @@
 /** A real HTTP origin whose failures can be switched while it runs; it notes what reached it. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
+import { seeded } from "../../sim/kernel/random.ts";
 
 export type OriginMode =
   | "ok"
@@ -38,7 +39,7 @@ export class BrokenOrigin {
   peak = 0;
   port = 0;
   #server: Server | undefined;
-  #answered = 0;
+  readonly #random = seeded(1);
   #working = 0;
   readonly #queue: (() => void)[] = [];
   readonly #sockets = new Set<Socket>();
@@ -121,8 +122,7 @@ export class BrokenOrigin {
         return;
       }
       case "half-503":
-        // Neither in turn nor by chance: every edge sees its half, and every run the same.
-        if ((Math.imul(this.#answered++, 0x9e3779b1) >>> 16) % 2 === 0) this.#serve(request, response, path);
+        if (this.#random() < 0.5) this.#serve(request, response, path);
         else response.writeHead(503).end("broken");
         return;
       case "queue":

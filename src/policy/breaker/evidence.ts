@@ -44,6 +44,8 @@ export function addEvidence(
   ratios: TripRatios,
   nowMs: number,
 ): void {
+  // The clock has stepped back, beyond everything that is kept.
+  if (stepOf(nowMs) < evidence.first) forgetEvidence(evidence, nowMs);
   advance(evidence, stepOf(nowMs), ratios);
   let heard = 0;
   for (const [ageMs, successes, failures] of outcomes) {
