@@ -18,6 +18,8 @@ const STEPS = 64;
 /** What happened since is known only in part, the failures first: a report's spacing and its way. */
 const SETTLED_AFTER_MS = 100;
 const UNTOLD_MS = 1_200;
+/** By so many standard deviations traffic may fall short without anything missing. */
+const CHANCE_DEVIATIONS = 1.5;
 /** How far back "usual" looks. */
 const USUAL_MS = 3_000;
 
@@ -101,7 +103,7 @@ export function scoreOf(evidence: Evidence, ratios: TripRatios, nowMs: number): 
   }
   const expected = (readRate(evidence.usual, nowMs, USUAL_MS) * (end - from) * STEP_MS) / 1_000;
   // Traffic varies: what may be chance is not missing.
-  const missing = Math.max(0, expected - Math.sqrt(expected) - heard);
+  const missing = Math.max(0, expected - CHANCE_DEVIATIONS * Math.sqrt(expected) - heard);
   return { score: nextScore(score, 0, missing, ratios), roseAtMs: (evidence.first + roseAt) * STEP_MS };
 }
 
