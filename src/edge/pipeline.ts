@@ -56,7 +56,7 @@ export async function handle(edge: Edge, request: Request, env: Env, context: Ex
 
 /** One request before its first stage. */
 export function beginExchange(
-  edge: Edge,
+  edge: Pick<Edge, "tables" | "pop" | "now">,
   request: Request,
   env: Env,
   context: Pick<ExecutionContext, "waitUntil">,

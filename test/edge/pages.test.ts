@@ -1,8 +1,11 @@
-/** What callers get when Weir answers by itself: the form and language they want. */
-import { reset } from "cloudflare:test";
+/** What callers get when Weir answers by itself: the form and language they want, and the same in a preview. */
+import { env } from "cloudflare:workers";
+import { createExecutionContext, reset } from "cloudflare:test";
 import { afterEach, describe, expect, it, vi } from "vitest";
+import { Admin } from "../../src/admin/admin.ts";
+import type { PagePreview } from "../../src/admin/contract.ts";
 import { securityPolicy } from "../../src/config/pages/html.ts";
-import { PAGE_KINDS, PAGE_LANGUAGES } from "../../src/config/pages/vocabulary.ts";
+import { PAGE_KINDS, PAGE_LANGUAGES, PREVIEW_STATES } from "../../src/config/pages/vocabulary.ts";
 import { DEFAULT_HTML } from "../../src/edge/default-pages/html.ts";
 import { pageResponse, type PageWanted } from "../../src/edge/pages.ts";
 import { from, Gateway, origin, withKey } from "./gateway.ts";
@@ -196,5 +199,78 @@ describe("a page of one's own", () => {
   it("may be one for a kind, wherever a route has none", async () => {
     expect((await ask({ accept: CHROME }, "/nowhere")).text).toBe("<p>lost, says the company");
     expect((await ask({ accept: CHROME }, "/slow")).text).toContain("<h1>This page could not be loaded</h1>");
+  });
+});
+
+describe("a preview", () => {
+  const TOKEN = { authorization: `Bearer ${env.WEIR_ADMIN_TOKEN ?? ""}` };
+  const admin = (gateway: Gateway, path: string, init: RequestInit = {}) =>
+    new Admin(gateway.edge.tables, Date.now).handle(
+      new Request(`https://gateway.example/_weir/api/v1${path}`, { ...init, headers: TOKEN }),
+      env,
+      createExecutionContext(),
+    );
+  const previewOf = async (gateway: Gateway, query: string): Promise<PagePreview> =>
+    (await admin(gateway, `/pages/${query}`)).json();
+
+  /** Headers that both have, but for what differs by request. */
+  const comparable = (headers: Iterable<[string, string]>): Record<string, string> => {
+    const {
+      "weir-request-id": _id,
+      ratelimit: _left,
+      "ratelimit-policy": _policy,
+      ...rest
+    } = Object.fromEntries(headers);
+    return rest;
+  };
+
+  it("is what a caller gets while the breaker is open by hand, and then is a maintenance page", async () => {
+    const gateway = await Gateway.of(OWN, undefined, PAGES);
+    origin(() => new Response("hello"));
+    const body = JSON.stringify({ reason: "new database", forMs: 60_000, state: "open" });
+    expect((await admin(gateway, "/breakers/app/trip", { method: "POST", body })).status).toBe(200);
+    const caller = { ...(await withKey("192.0.2.1")), accept: CHROME, "accept-language": "fr" };
+    for (const [path, route] of [
+      ["/shop/1", "shop"],
+      ["/slow", "slow"],
+      ["/bare", "bare"],
+    ] as const) {
+      const real = await gateway.send(caller, path);
+      const query = `${route}/preview?state=forced-open&lang=fr&accept=${encodeURIComponent(CHROME)}`;
+      const shown = await previewOf(gateway, query);
+      expect(shown.status).toBe(real.status);
+      expect(comparable(Object.entries(shown.headers))).toEqual(comparable(real.headers.entries()));
+      const id = real.headers.get("weir-request-id") ?? "";
+      expect(shown.body.replace(shown.headers["weir-request-id"] ?? "", id)).toBe(await real.text());
+    }
+    expect((await previewOf(gateway, "slow/preview?state=forced-open")).body).toContain(
+      "<h1>Down for maintenance</h1>",
+    );
+  });
+
+  it.each(PREVIEW_STATES)("shows %s without touching anything", async (state) => {
+    const gateway = await Gateway.of(OWN, undefined, PAGES);
+    const reached = vi.fn<() => Response>();
+    origin(reached);
+    const shown = await previewOf(gateway, `bare/preview?state=${state}`);
+    expect(shown).toMatchObject({ route: "bare", state });
+    expect(shown.status).toBeGreaterThanOrEqual(400);
+    expect(shown.body).toContain("<p>");
+    expect(gateway.calls).toEqual([]);
+    expect(reached).not.toHaveBeenCalled();
+    expect(await env.ORIGIN.getByName("origin:app").status()).toMatchObject({ history: [] });
+  });
+
+  it("says what would be valid when asked for something else, and nothing without the token", async () => {
+    const gateway = await Gateway.of(OWN, undefined, PAGES);
+    expect(await (await admin(gateway, "/pages/shoop/preview")).text()).toContain("valid: shop, slow, bare");
+    const bad = await admin(gateway, "/pages/shop/preview?state=ajar");
+    expect([bad.status, await bad.text()]).toEqual([400, expect.stringContaining("forced-open")]);
+    const hidden = await new Admin(gateway.edge.tables, Date.now).handle(
+      new Request("https://gateway.example/_weir/api/v1/pages/shop/preview"),
+      env,
+      createExecutionContext(),
+    );
+    expect(hidden.status).toBe(404);
   });
 });

@@ -27,6 +27,21 @@ export type PageMediaType = (typeof PAGE_MEDIA_TYPES)[number];
 export const PAGE_LANGUAGES = ["en", "de", "fr", "es", "ja"] as const;
 export type PageLanguage = (typeof PAGE_LANGUAGES)[number];
 
+/** What a preview can show: the breaker, the call, the limits, the caller. */
+export const PREVIEW_STATES = [
+  "open",
+  "forced-open",
+  "failing",
+  "timed-out",
+  "overloaded",
+  "limited",
+  "unreachable",
+  "not-found",
+  "unauthenticated",
+  "denied",
+] as const;
+export type PreviewState = (typeof PREVIEW_STATES)[number];
+
 /** Variables a page may use. */
 export const PAGE_VARIABLES = [
   /** 0 where no time is known. */
