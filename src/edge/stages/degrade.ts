@@ -17,7 +17,7 @@ const REPEATABLE_METHODS: readonly string[] = ["GET", "HEAD", "OPTIONS"];
 
 export async function degrade(edge: Edge, x: Exchange): Promise<Response> {
   const { route, failure } = x;
-  if (route === undefined || failure === undefined) return lastResort(x.requestId);
+  if (route === undefined || failure === undefined) return lastResort(x.requestId, x.request.headers.get("accept"));
   x.proxyError = PROXY_ERROR[failure.reason];
   edge.counters.countEvent(`weir_origin_failures_total{origin="${route.origin.id}",reason="${failure.reason}"}`);
   const entry = x.cache?.entry;
@@ -34,7 +34,7 @@ export async function degrade(edge: Edge, x: Exchange): Promise<Response> {
     if (answer !== failure.response) dropUnused(x, failure.response);
     return answer;
   }
-  return lastResort(x.requestId);
+  return lastResort(x.requestId, x.request.headers.get("accept"));
 }
 
 /** A body nobody reads would hold its connection. */
