@@ -60,7 +60,7 @@ async function main(): Promise<number> {
     return values.help ? 0 : 2;
   }
   const { scenarios, simulate } = SIMULATORS[kind];
-  const names = values.scenario ?? Object.keys(scenarios);
+  const names = values.scenario ?? Object.keys(scenarios).filter((name) => BREAKER_SCENARIOS[name]?.long !== true);
   const unknown = names.find((name) => !Object.hasOwn(scenarios, name));
   if (unknown !== undefined) {
     throw new RangeError(`no scenario "${unknown}"; valid: ${Object.keys(scenarios).join(", ")}`);

@@ -101,7 +101,7 @@ const origin = strict({
   tryTimeout: duration.describe("Longest time for one attempt. Default: the deadline.").optional(),
   retry: strict({
     attempts: z.number().int().min(1).max(3).describe("Attempts in all, 1 to 3. Default 2.").optional(),
-    budget: z.number().min(0).max(1).describe("Retries as a share of requests, 0 to 1. Default 0.1.").optional(),
+    budget: z.number().min(0).max(1).describe("Retries as a share of answered calls, 0 to 1. Default 0.1.").optional(),
   })
     .describe("Retries of transient failures of idempotent requests.")
     .optional(),

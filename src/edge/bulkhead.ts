@@ -75,7 +75,7 @@ async function enter(
 ): Promise<OriginFailed | undefined> {
   if (bulkhead.perTenant.length > 0) {
     const admission = await admit(edge, call, call.caller.coordinatorName, bulkhead.perTenant, call.configVersion);
-    if (!admission.admitted) return refusedBy(admission, "tenant-bulkhead");
+    if (!admission.admitted) return refusedBy(edge, call, admission, "tenant");
     held.push(admission.charged);
   }
   if (bulkhead.slots === undefined) return undefined;
@@ -84,19 +84,31 @@ async function enter(
   const tenantId = call.caller.tenant.id;
   const tier = tierOf(call.priority, sight.byTenant.get(tenantId) ?? 0, sight.underWay, sight.byTenant.size);
   if (isShed(tier, underWayInTheWorld(sight), slots, tenantId)) {
+    countRefused(edge, call, "load");
     return { kind: "failed", reason: "bulkhead", attempts: 0, retryAfterMs: SHED_RETRY_AFTER_MS };
   }
   const admission = await admit(edge, call, bulkheadObjectName(call.origin.id), bulkhead.limits(slots), version);
-  if (!admission.admitted) return refusedBy(admission, "bulkhead");
+  if (!admission.admitted) return refusedBy(edge, call, admission, "slots");
   held.push(admission.charged);
   return undefined;
 }
 
+/** Why a call was not made: the tenant's own slots, the origin's, or its load before that. */
+type Refusal = "tenant" | "slots" | "load";
+
 function refusedBy(
+  edge: Edge,
+  call: BulkheadCall,
   { violated, retryAfterMs }: Extract<Admission, { admitted: false }>,
-  reason: "bulkhead" | "tenant-bulkhead",
+  why: Refusal,
 ): OriginFailed {
+  countRefused(edge, call, why);
+  const reason = why === "tenant" ? "tenant-bulkhead" : "bulkhead";
   return { kind: "failed", reason, attempts: 0, violated, retryAfterMs };
+}
+
+function countRefused(edge: Edge, { origin }: BulkheadCall, reason: Refusal): void {
+  edge.counters.countEvent(`weir_bulkhead_refused_total{origin="${origin.id}",reason="${reason}"}`);
 }
 
 function admit(

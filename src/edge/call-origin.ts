@@ -7,9 +7,10 @@ import type { LimitConfig } from "../config/model.ts";
 import type { CompiledOrigin } from "../config/tables.ts";
 import type { Env } from "../platform/bindings.ts";
 import { failureKindOf } from "../platform/origin-fetch.ts";
+import { mayRetry } from "../policy/breaker/sight.ts";
 import type { FailureKind, Verdict } from "../policy/breaker/types.ts";
 import type { Priority } from "../policy/limits/types.ts";
-import { mayRepeat, noteRequest, retryWait } from "../policy/forwarding/retry.ts";
+import { earnRetry, mayRepeat, retryWait } from "../policy/forwarding/retry.ts";
 import { verdictOfFailure, verdictOfStatus } from "../policy/forwarding/verdict.ts";
 import { readResponseBody } from "./body.ts";
 import type { BreakerPassage } from "./exchange.ts";
@@ -65,11 +66,13 @@ type Attempt = OriginAnswer | (OriginFailed & { readonly reason: FailureKind | "
 export async function callOrigin(views: OriginViews, request: OriginRequest): Promise<OriginAnswer | OriginFailed> {
   const sight = views.sight(request.origin.id);
   const endsAtMs = views.now() + request.deadlineMs;
-  noteRequest(sight.budget, views.now());
   for (let attempt = 1; ; attempt++) {
     const outcome = await attemptOnce(views, sight, request, attempt, endsAtMs - views.now());
     const failed = outcome.kind === "failed" || outcome.verdict.kind === "failure";
-    if (!failed) return outcome;
+    if (!failed) {
+      earnRetry(sight.budget, request.origin.config.retry.budgetRatio);
+      return outcome;
+    }
     const waitMs = waitBeforeRetry(views, sight, request, outcome, endsAtMs);
     if (waitMs === undefined) return outcome;
     if (outcome.kind === "answer" && outcome.body instanceof ReadableStream) await outcome.body.cancel();
@@ -88,7 +91,7 @@ function waitBeforeRetry(
   if (outcome.kind === "failed" && outcome.reason === "client-gone") return undefined;
   if (passage.kind !== "go" || !passage.mayRetry || inboundAttempt || body instanceof ReadableStream) return undefined;
   // The breaker may have opened since this call began.
-  if (sight.view?.state !== "closed" && sight.view?.state !== "forced-closed") return undefined;
+  if (!mayRetry(sight, origin.config.breaker)) return undefined;
   if (!mayRepeat(request.method, request.headers.has("idempotency-key"), origin.config.keyAware)) return undefined;
   const nowMs = views.now();
   return retryWait(
@@ -96,12 +99,10 @@ function waitBeforeRetry(
     {
       attempt: outcome.attempts,
       attempts: origin.config.retry.attempts,
-      budgetRatio: origin.config.retry.budgetRatio,
       status: outcome.kind === "answer" ? outcome.status : undefined,
       retryAfterMs: outcome.kind === "answer" ? retryAfterMs(outcome.headers.get("retry-after"), nowMs) : undefined,
       leftMs: endsAtMs - nowMs,
     },
-    nowMs,
     views.random(),
   );
 }

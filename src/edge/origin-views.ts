@@ -27,7 +27,7 @@ import {
 } from "../policy/breaker/sight.ts";
 import type { ReportedFailure } from "../policy/breaker/types.ts";
 import { newRetryBudget, type RetryBudget } from "../policy/forwarding/retry.ts";
-import { ORIGIN_PROTOCOL_VERSION, type OriginSettings } from "../protocol/origin.ts";
+import { ORIGIN_REPORT_VERSION, type OriginSettings } from "../protocol/origin.ts";
 import type { BreakerPassage, Caller } from "./exchange.ts";
 import { SharedViews } from "./shared-views.ts";
 
@@ -100,7 +100,7 @@ export class OriginViews {
       const nowMs = this.now();
       sight = {
         ...newSight(nowMs),
-        budget: newRetryBudget(nowMs),
+        budget: newRetryBudget(),
         byTenant: new Map(),
         refreshing: undefined,
       };
@@ -233,7 +233,7 @@ export class OriginViews {
     const batch = beginReport(sight, turn, this.now());
     if (batch === undefined) return;
     const report = {
-      v: ORIGIN_PROTOCOL_VERSION,
+      v: ORIGIN_REPORT_VERSION,
       edgeId: this.#edgeId,
       pop: site.pop,
       settings: originSettings(site.origin, site.configVersion),

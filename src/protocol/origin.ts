@@ -4,7 +4,7 @@ import type { Forced, Transition } from "../policy/breaker/state-machine.ts";
 import type { BreakerSettings, Outcomes, ReportedFailure } from "../policy/breaker/types.ts";
 import type { BreakerView } from "../policy/breaker/view.ts";
 
-export const ORIGIN_PROTOCOL_VERSION = 1;
+export const ORIGIN_REPORT_VERSION = 2;
 
 /** What an edge knows of the origin's config; the newest version heard is kept. */
 export interface OriginSettings {
@@ -17,7 +17,7 @@ export interface OriginSettings {
 }
 
 export interface OriginReport {
-  readonly v: typeof ORIGIN_PROTOCOL_VERSION;
+  readonly v: typeof ORIGIN_REPORT_VERSION;
   readonly edgeId: string;
   /** Grows by one with each new report of this edge; a repeated number is counted once. */
   readonly seq: number;
@@ -37,6 +37,15 @@ export interface OriginReport {
   readonly settings: OriginSettings;
 }
 
+/** What the release before reported. */
+export interface OriginReportBefore extends Omit<
+  OriginReport,
+  "v" | "outcomes" | "latencies" | "latencyTotalMs" | "underWay"
+> {
+  readonly v: 1;
+  readonly successes: number;
+}
+
 export interface OriginStatus {
   readonly view: BreakerView | undefined;
   readonly forced: Forced | undefined;
@@ -49,7 +58,7 @@ export interface OriginStatus {
 }
 
 export interface OriginProtocol {
-  report(report: OriginReport): Promise<{ readonly seq: number; readonly view: BreakerView }>;
+  report(report: OriginReport | OriginReportBefore): Promise<{ readonly seq: number; readonly view: BreakerView }>;
   probe(request: {
     readonly v: 1;
     readonly pop: string;

@@ -13,7 +13,7 @@ const settings = (change: Partial<OriginSettings["breaker"]> = {}): OriginSettin
 });
 const origin = () => env.ORIGIN.getByName("origin:shop");
 const report = (seq: number, failures: number, change: Partial<OriginReport> = {}): OriginReport => ({
-  v: 1,
+  v: 2,
   edgeId: "edge-a",
   seq,
   pop: "A",
@@ -41,6 +41,13 @@ describe("the Origin object", () => {
     expect(counts).toMatchObject({ network: 22 });
     expect(history).toHaveLength(1);
     expect(history[0]).toMatchObject({ from: "closed", to: "open", reason: "failures", pops: ["A"], epoch: 2 });
+  });
+
+  it("understands isolates of the release before", async () => {
+    const { outcomes: _, latencies: __, latencyTotalMs: ___, underWay: ____, ...told } = report(1, 22);
+    await origin().report({ ...told, v: 1, successes: 0 });
+    vi.spyOn(Date, "now").mockReturnValue(Date.now() + 300);
+    expect((await origin().report({ ...told, v: 1, seq: 2, successes: 0, failures: {} })).view.state).toBe("open");
   });
 
   it("counts a report that comes twice once", async () => {

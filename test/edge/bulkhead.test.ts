@@ -1,7 +1,7 @@
 /** An origin's slots, and a tenant's there: shared by edges, given back whatever happens, shed in order. */
 import { reset } from "cloudflare:test";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { Gateway, KEY, origin, slowOrigin, withKey } from "./gateway.ts";
+import { Gateway, KEY, origin, slowOrigin, withKey, eventually } from "./gateway.ts";
 
 const ROOMY = { limits: { requests: { rate: "1000/s", burst: 1_000 } } };
 const config = (app: Record<string, unknown>): Record<string, unknown> => ({
@@ -19,6 +19,8 @@ const config = (app: Record<string, unknown>): Record<string, unknown> => ({
 const keyOf = (tenant: string): Promise<Record<string, string>> => withKey("192.0.2.1", KEY, tenant);
 
 afterEach(async () => {
+  // What an isolate still says behind its answers must not reach the objects of the next test.
+  await Gateway.allSettled();
   vi.unstubAllGlobals();
   await reset();
 });
@@ -28,7 +30,7 @@ async function occupy(gateway: Gateway, slow: ReturnType<typeof slowOrigin>, ten
   const before = slow.waiting();
   const key = await keyOf(tenant);
   const answers = Array.from({ length: count }, () => gateway.send(key));
-  await vi.waitFor(() => expect(slow.waiting()).toBe(before + count));
+  await eventually(() => expect(slow.waiting()).toBe(before + count));
   return answers;
 }
 
@@ -38,7 +40,7 @@ describe("an origin's concurrency", () => {
     const edges = [await Gateway.of(config({ concurrency: 4 })), await Gateway.of(config({ concurrency: 4 }))];
     const key = await keyOf("vip");
     const answers = edges.flatMap((edge) => Array.from({ length: 5 }, () => edge.send(key)));
-    await vi.waitFor(() => expect(slow.waiting()).toBe(4));
+    await eventually(() => expect(slow.waiting()).toBe(4));
     const refused = await Promise.race(answers);
     expect(refused.status).toBe(503);
     expect(Number(refused.headers.get("retry-after"))).toBeGreaterThan(0);
@@ -48,9 +50,9 @@ describe("an origin's concurrency", () => {
     const statuses = (await Promise.all(answers)).map(({ status }) => status);
     expect(statuses.filter((status) => status === 200)).toHaveLength(4);
     for (const edge of edges) await edge.settled();
-    await vi.waitFor(async () => {
+    await eventually(async () => {
       const again = edges.map((edge) => edge.send(key));
-      await vi.waitFor(() => expect(slow.waiting()).toBe(2));
+      await eventually(() => expect(slow.waiting()).toBe(2));
       slow.answerAll();
       for (const answer of again) expect((await answer).status).toBe(200);
     });
@@ -63,27 +65,27 @@ describe("an origin's concurrency", () => {
       throw new Error("Network connection lost.");
     });
     for (let call = 0; call < 3; call++) {
-      await vi.waitFor(async () => {
+      await eventually(async () => {
         const failed = await gateway.send(key);
         expect(failed.headers.get("proxy-status")).toContain("connection_terminated");
       });
     }
     const large = new Uint8Array(300_000);
     origin(() => new Response(large, { headers: { "content-length": String(large.length) } }));
-    const sent = await vi.waitFor(async () => {
+    const sent = await eventually(async () => {
       const answer = await gateway.send(key);
       expect(answer.status).toBe(200);
       return answer;
     });
     expect((await gateway.send(key)).status).toBe(503);
     expect((await sent.arrayBuffer()).byteLength).toBe(large.length);
-    const dropped = await vi.waitFor(async () => {
+    const dropped = await eventually(async () => {
       const answer = await gateway.send(key);
       expect(answer.status).toBe(200);
       return answer;
     });
     await dropped.body?.cancel();
-    await vi.waitFor(async () => {
+    await eventually(async () => {
       const answer = await gateway.send(key);
       await answer.body?.cancel();
       expect(answer.status).toBe(200);
@@ -126,7 +128,7 @@ describe("an origin's concurrency", () => {
     });
     const key = await keyOf("acme");
     const first = gateway.send(key);
-    await vi.waitFor(() => expect(slow.waiting()).toBe(1));
+    await eventually(() => expect(slow.waiting()).toBe(1));
     expect((await gateway.send(key)).status).toBe(429);
     slow.answerAll();
     expect((await first).status).toBe(200);
@@ -142,12 +144,12 @@ describe("a tenant's concurrency at an origin", () => {
     ];
     const key = await keyOf("acme");
     const answers = edges.flatMap((edge) => Array.from({ length: 3 }, () => edge.send(key)));
-    await vi.waitFor(() => expect(slow.waiting()).toBe(2));
+    await eventually(() => expect(slow.waiting()).toBe(2));
     const refused = await Promise.race(answers);
     expect(refused.status).toBe(429);
     expect(await refused.json()).toMatchObject({ "violated-policies": ["origin:app"] });
     const other = edges[0]?.send(await keyOf("other"));
-    await vi.waitFor(() => expect(slow.waiting()).toBe(3));
+    await eventually(() => expect(slow.waiting()).toBe(3));
     slow.answerAll();
     expect((await other)?.status).toBe(200);
     expect((await Promise.all(answers)).filter(({ status }) => status === 200)).toHaveLength(2);

@@ -2,7 +2,7 @@
 import { env } from "cloudflare:workers";
 import { reset } from "cloudflare:test";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { Gateway, withKey } from "./gateway.ts";
+import { Gateway, withKey, eventually } from "./gateway.ts";
 
 afterEach(async () => {
   vi.unstubAllGlobals();
@@ -40,7 +40,7 @@ describe("a client that leaves", () => {
     for (let client = 1; client <= 3; client++) {
       const controller = new AbortController();
       const answer = gateway.send(key, "/", { signal: controller.signal });
-      await vi.waitFor(() => expect(origin.calls()).toBe(client));
+      await eventually(() => expect(origin.calls()).toBe(client));
       controller.abort();
       expect((await answer).status).toBe(499);
       expect(origin.aborted()).toBe(client);

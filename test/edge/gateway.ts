@@ -48,6 +48,12 @@ export class Gateway {
     this.#env = { ...env, WAN: { call } };
   }
 
+  static readonly #made: Gateway[] = [];
+
+  static async allSettled(): Promise<void> {
+    for (const gateway of Gateway.#made.splice(0)) await gateway.settled();
+  }
+
   /**
    * `file` replaces top-level keys of a small config. `pop`: what gateways of one PoP share is its cache. `pages`: texts of
    * page files.
@@ -61,7 +67,9 @@ export class Gateway {
     const readPage = async (path: string): Promise<string | undefined> => pages[path];
     const loaded = await loadConfig(text, { configVersion: 1, readPage, preparePage });
     if (!loaded.ok) throw new Error(JSON.stringify(loaded.problems));
-    return new Gateway(new Edge(loaded.config, pop ?? `test-${crypto.randomUUID()}`));
+    const gateway = new Gateway(new Edge(loaded.config, pop ?? `test-${crypto.randomUUID()}`));
+    Gateway.#made.push(gateway);
+    return gateway;
   }
 
   send(headers: Record<string, string>, path = "/", init: RequestInit = {}): Promise<Response> {
@@ -126,3 +134,7 @@ export function slowOrigin(): { answerAll(): void; readonly waiting: () => numbe
     waiting: () => waiting.length,
   };
 }
+
+/** On a busy machine a second may pass before anything happens. */
+export const eventually = <Result>(check: () => Result | Promise<Result>): Promise<Result> =>
+  vi.waitFor(check, { timeout: 4_000 });

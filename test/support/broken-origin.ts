@@ -1,6 +1,7 @@
 /** A real HTTP origin whose failures can be switched while it runs; it notes what reached it. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
+import { seeded } from "../../sim/kernel/random.ts";
 
 export type OriginMode =
   | "ok"
@@ -12,6 +13,8 @@ export type OriginMode =
   | "endless"
   | "500"
   | "503"
+  | "half-503"
+  | "queue"
   | "429";
 
 export interface Arrival {
@@ -22,6 +25,9 @@ export interface Arrival {
 }
 
 const SLOW_MS = 700;
+/** queue: so many calls are worked on at once, for so long each; the others wait. */
+const QUEUE_WORKERS = 12;
+const QUEUE_WORK_MS = 50;
 const DRIP_BYTES = 50_000;
 const DRIP_MS = 5;
 
@@ -33,6 +39,9 @@ export class BrokenOrigin {
   peak = 0;
   port = 0;
   #server: Server | undefined;
+  readonly #random = seeded(1);
+  #working = 0;
+  readonly #queue: (() => void)[] = [];
   readonly #sockets = new Set<Socket>();
 
   get url(): string {
@@ -112,6 +121,16 @@ export class BrokenOrigin {
         });
         return;
       }
+      case "half-503":
+        if (this.#random() < 0.5) this.#serve(request, response, path);
+        else response.writeHead(503).end("broken");
+        return;
+      case "queue":
+        this.#queue.push(() => {
+          this.#serve(request, response, path);
+        });
+        this.#work();
+        return;
       case "500":
       case "503":
         response.writeHead(Number(this.mode), { "content-type": "text/plain" });
@@ -122,6 +141,17 @@ export class BrokenOrigin {
         response.end("throttled by the origin");
         return;
     }
+  }
+
+  #work(): void {
+    const next = this.#working < QUEUE_WORKERS ? this.#queue.shift() : undefined;
+    if (next === undefined) return;
+    this.#working++;
+    setTimeout(() => {
+      this.#working--;
+      next();
+      this.#work();
+    }, QUEUE_WORK_MS);
   }
 
   #serve(request: IncomingMessage, response: ServerResponse, path: string): void {

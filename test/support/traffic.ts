@@ -16,10 +16,13 @@ export interface Outcome {
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
 }
 
+export type RequestHeaders = Readonly<Record<string, string>>;
+
 export interface TrafficOptions {
   readonly urls: readonly string[];
   readonly path: () => string;
-  readonly headers?: Readonly<Record<string, string>>;
+  /** The same for all, or by the number of the request. */
+  readonly headers?: RequestHeaders | ((request: number) => RequestHeaders);
   readonly method?: string;
   readonly ratePerSecond: number;
   readonly durationMs: number;
@@ -45,8 +48,9 @@ export async function runTraffic(options: TrafficOptions): Promise<Outcome[]> {
       const due = Math.min(total, ((performance.now() - beganAtMs) * options.ratePerSecond) / 1_000);
       while (sent < due && pending.size < MAX_OUTSTANDING) {
         const url = options.urls[sent % options.urls.length] ?? "";
+        const headers = typeof options.headers === "function" ? options.headers(sent) : options.headers;
         sent++;
-        const work = send(agent, url + options.path(), options).then((outcome) => {
+        const work = send(agent, url + options.path(), { ...options, headers }).then((outcome) => {
           outcomes.push(outcome);
           options.onOutcome?.(outcome);
           pending.delete(work);
@@ -68,7 +72,7 @@ export async function runTraffic(options: TrafficOptions): Promise<Outcome[]> {
 export function send(
   agent: Agent | undefined,
   url: string,
-  options: Pick<TrafficOptions, "headers" | "method" | "timeoutMs"> = {},
+  options: Pick<TrafficOptions, "method" | "timeoutMs"> & { readonly headers?: RequestHeaders | undefined } = {},
 ): Promise<Outcome> {
   const sentAtMs = Date.now();
   const began = performance.now();

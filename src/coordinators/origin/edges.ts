@@ -35,7 +35,8 @@ export class Edges {
   /** Calls under way, as last heard; what silent edges said no longer counts. */
   underWay(nowMs: number): number {
     for (const [edgeId, heard] of this.#heard) {
-      if (nowMs - heard.atMs <= SILENT_AFTER_MS || heard.underWay === 0) break;
+      if (Math.abs(nowMs - heard.atMs) <= SILENT_AFTER_MS) break;
+      if (heard.underWay === 0) continue;
       this.#heard.set(edgeId, { ...heard, underWay: 0 });
       this.#underWay -= heard.underWay;
     }

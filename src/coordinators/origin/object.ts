@@ -19,14 +19,15 @@ import { type BreakerView, viewOf } from "../../policy/breaker/view.ts";
 import { type AdaptiveLimit, newAdaptiveLimit, noteLatency } from "../../policy/forwarding/adaptive-limit.ts";
 import { verdictOfStatus } from "../../policy/forwarding/verdict.ts";
 import {
-  ORIGIN_PROTOCOL_VERSION,
   type OriginProtocol,
   type OriginReport,
+  type OriginReportBefore,
   type OriginSettings,
   type OriginStatus,
 } from "../../protocol/origin.ts";
 import { takeTurn } from "../turn.ts";
 import { Edges } from "./edges.ts";
+import { checkReport } from "./report.ts";
 import { OriginStorage } from "./storage.ts";
 
 /** A lost probe's place is free again this long after its own timeout. */
@@ -34,8 +35,6 @@ const PROBE_LEASE_MARGIN_MS = 1_000;
 const MAX_PROBE_TIMEOUT_MS = 60_000;
 /** The object probes by itself when no edge has taken the lease for so long. */
 const OWN_PROBE_AFTER_MS = 1_000;
-/** Steps of time in one report. */
-const MAX_OUTCOMES = 100;
 const OWN_POP = "coordinator";
 const MAX_FORCED_MS = 30 * 86_400_000;
 
@@ -57,8 +56,8 @@ export class Origin extends DurableObject<Env> implements OriginProtocol {
     this.#load();
   }
 
-  async report(report: OriginReport): Promise<{ readonly seq: number; readonly view: BreakerView }> {
-    checkReport(report);
+  async report(told: OriginReport | OriginReportBefore): Promise<{ readonly seq: number; readonly view: BreakerView }> {
+    const report = checkReport(told);
     const view = this.#turn(report.settings, (breaker, nowMs) => {
       if (this.#edges.hear(report, nowMs)) {
         this.#count(report);
@@ -266,26 +265,5 @@ async function fetchProbe(settings: OriginSettings): Promise<boolean> {
   } catch {
     // Unreachable is what the probe was to find out; the breaker counts it.
     return false;
-  }
-}
-
-function checkReport(report: OriginReport): void {
-  const { v, seq, outcomes, failures, latencies, latencyTotalMs, epoch } = report;
-  const counts = [
-    seq,
-    epoch,
-    report.underWay,
-    ...outcomes.flatMap(([, ...told]) => told),
-    ...Object.values(failures),
-    ...latencies,
-  ];
-  const sound =
-    v === ORIGIN_PROTOCOL_VERSION &&
-    outcomes.length <= MAX_OUTCOMES &&
-    outcomes.every(([ageMs]) => Number.isFinite(ageMs)) &&
-    latencyTotalMs >= 0 &&
-    counts.every((count) => Number.isSafeInteger(count) && count >= 0);
-  if (!sound || typeof report.edgeId !== "string" || typeof report.pop !== "string") {
-    throw new TypeError("origin report refused: not a report of this version");
   }
 }

@@ -58,7 +58,14 @@ export class OriginStorage {
   /** Transitions after `storedEpoch` are added; the oldest beyond MAX_HISTORY go. */
   saveBreaker(breaker: Breaker, storedEpoch: number): void {
     const { state, forced, epoch, flaps, closedAtMs, probes, history } = breaker;
-    this.#write("breaker", { state, forced, epoch, flaps, closedAtMs, probes: Object.fromEntries(probes) });
+    this.#write("breaker", {
+      state,
+      forced,
+      epoch,
+      flaps,
+      closedAtMs: Math.max(0, closedAtMs),
+      probes: Object.fromEntries(probes),
+    });
     for (const transition of history) {
       if (transition.epoch <= storedEpoch) continue;
       const body = JSON.stringify(transition);

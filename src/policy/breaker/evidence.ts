@@ -16,7 +16,7 @@ import type { Outcomes } from "./types.ts";
 const STEP_MS = 50;
 const STEPS = 64;
 /** What happened since is known only in part, the failures first: a report's spacing and its way. */
-const SETTLED_AFTER_MS = 150;
+const SETTLED_AFTER_MS = 100;
 const UNTOLD_MS = 1_200;
 /** How far back "usual" looks. */
 const USUAL_MS = 3_000;
@@ -44,6 +44,8 @@ export function addEvidence(
   ratios: TripRatios,
   nowMs: number,
 ): void {
+  // The clock has stepped back, beyond everything that is kept.
+  if (stepOf(nowMs) < evidence.first) forgetEvidence(evidence, nowMs);
   advance(evidence, stepOf(nowMs), ratios);
   let heard = 0;
   for (const [ageMs, successes, failures] of outcomes) {

@@ -331,6 +331,14 @@ export function endReport(
 export const underWayInTheWorld = ({ view, underWay, toldUnderWay }: Sight): number =>
   Math.max(underWay, (view?.underWay ?? 0) + underWay - toldUnderWay);
 
+/**
+ * Whether a failed call may be tried again: while the breaker is closed, as far as known, and this isolate's own calls
+ * have not failed several times in a row.
+ */
+export function mayRetry({ view, local }: Sight, { tripScore }: BreakerSettings): boolean {
+  return (view?.state === "closed" || view?.state === "forced-closed") && local.score < tripScore / 4;
+}
+
 export function noteUnreachable(sight: Sight, nowMs: number): void {
   sight.unreachableUntilMs = nowMs + UNREACHABLE_FOR_MS;
 }

@@ -67,6 +67,7 @@ export interface Breaker {
   readonly evidence: Evidence;
   readonly latencies: Latencies;
   closedAtMs: number;
+  tickedAtMs: number;
   /** Re-openings in a row, each within `flapWindowMs` of the closing before. */
   flaps: number;
   /** Probe lease id → expiry. */
@@ -83,6 +84,10 @@ const POP_OPEN_MS = 5_000;
 const POP_MAX_OPEN_MS = 30_000;
 const BACKOFF_GROWTH = 1.5;
 const JITTER_RATIO = 0.2;
+/** A clock may be corrected by so much without being set back. */
+const CLOCK_STEP_MS = 1_000;
+/** Of a probe whose lease was granted by a clock since set back: the longest try, and a second. */
+const LONGEST_LEASE_MS = 61_000;
 
 export function newBreaker(settings: BreakerSettings, nowMs: number): Breaker {
   return {
@@ -94,6 +99,7 @@ export function newBreaker(settings: BreakerSettings, nowMs: number): Breaker {
     evidence: newEvidence(nowMs),
     latencies: newLatencies(nowMs),
     closedAtMs: Number.NEGATIVE_INFINITY,
+    tickedAtMs: nowMs,
     flaps: 0,
     probes: new Map(),
     pops: new Map(),
@@ -183,6 +189,8 @@ function sightOf(breaker: Breaker, name: string, nowMs: number): PopSight {
 
 /** What time alone changes: a ramp ends, a forced state expires, a lost probe lease frees its place. */
 export function tick(breaker: Breaker, nowMs: number): void {
+  if (nowMs < breaker.tickedAtMs - CLOCK_STEP_MS) stepBack(breaker, nowMs);
+  breaker.tickedAtMs = nowMs;
   for (const [leaseId, expiresAtMs] of breaker.probes) if (nowMs > expiresAtMs) breaker.probes.delete(leaseId);
   const { forced, state } = breaker;
   if (forced !== undefined && nowMs >= forced.untilMs) {
@@ -195,6 +203,22 @@ export function tick(breaker: Breaker, nowMs: number): void {
   }
   if (state.kind === "ramp" && nowMs - state.startedAtMs >= breaker.settings.rampMs && breaker.forced === undefined) {
     move(breaker, { kind: "closed" }, "ramp ended", [], nowMs);
+  }
+}
+
+/** The clock has been set back: what was to happen soon would happen late, so it happens now. What was forced keeps its end. */
+function stepBack(breaker: Breaker, nowMs: number): void {
+  const { state } = breaker;
+  if (state.kind === "open" || state.kind === "half-open") breaker.state = { ...state, nextProbeAtMs: nowMs };
+  if (state.kind === "ramp") breaker.state = { ...state, startedAtMs: nowMs };
+  breaker.closedAtMs = Math.min(breaker.closedAtMs, nowMs);
+  for (const [leaseId, expiresAtMs] of breaker.probes) {
+    breaker.probes.set(leaseId, Math.min(expiresAtMs, nowMs + LONGEST_LEASE_MS));
+  }
+  for (const pop of breaker.pops.values()) {
+    pop.openUntilMs = Math.min(pop.openUntilMs, nowMs);
+    pop.heardAtMs = Math.min(pop.heardAtMs, nowMs);
+    pop.sawAtMs = Math.min(pop.sawAtMs, nowMs);
   }
 }
 
@@ -277,11 +301,12 @@ export function force(breaker: Breaker, forced: Forced, nowMs: number): void {
   move(breaker, breaker.state, `forced ${forced.state}: ${forced.reason}`, [], nowMs, { by: forced.by });
 }
 
-/** By hand: closed, whatever it was. */
+/** By hand: closed, whatever it was; and nothing that came before counts as flapping. */
 export function resetBreaker(breaker: Breaker, reason: string, by: string, nowMs: number): void {
   tick(breaker, nowMs);
   breaker.forced = undefined;
   breaker.flaps = 0;
+  breaker.closedAtMs = Number.NEGATIVE_INFINITY;
   move(breaker, { kind: "closed" }, `reset: ${reason}`, [], nowMs, { by });
 }
 

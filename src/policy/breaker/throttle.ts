@@ -4,8 +4,8 @@
  *
  * Of requests r and accepted calls a of the last THROTTLE_MS, the share max(0, (r − K·a − SLACK) / (r + 1)) is refused,
  * at random; SLACK so that an isolate with few calls does not take chance for a brown-out.
- * K by priority: with K = 2 nothing is refused until half of all calls fail. It heals by itself: as more is accepted,
- * less is refused. Cost: two exponentials for each request in the THROTTLE_MS after a failure, else a comparison.
+ * K by priority: with K = 2.5 nothing is refused until three of five calls fail; from there on it is nearly everything,
+ * so K = 2 would make an origin that fails for half a toss-up. It heals by itself: as more is accepted, less is refused. Cost: two exponentials for each request in the THROTTLE_MS after a failure, else a comparison.
  * Source: Google SRE book, chapter 21, "Client-side throttling"; DESIGN section 5.
  */
 import { addToRate, type DecayedRate, newDecayedRate, readRate } from "../kernel/decayed-rate.ts";
@@ -19,7 +19,7 @@ export interface Throttle {
 
 const THROTTLE_MS = 30_000;
 const SLACK = 10;
-const ACCEPTED_MULTIPLE: Readonly<Record<Priority, number>> = { low: 1.5, normal: 2, high: 4 };
+const ACCEPTED_MULTIPLE: Readonly<Record<Priority, number>> = { low: 1.5, normal: 2.5, high: 4 };
 
 export function newThrottle(nowMs: number): Throttle {
   return {

@@ -49,7 +49,9 @@ export function noteLatency(
   totalMs: number,
   nowMs: number,
 ): void {
-  const { window } = adaptive;
+  // A clock that was set back would let nothing be measured until it is there again.
+  const sinceMs = Math.min(adaptive.window.sinceMs, nowMs);
+  const window = { ...adaptive.window, sinceMs };
   adaptive.window = { ...window, calls: window.calls + calls, totalMs: window.totalMs + totalMs };
   if (nowMs - window.sinceMs >= WINDOW_MS && adaptive.window.calls >= LEAST_CALLS) {
     const meanMs = Math.max(1, adaptive.window.totalMs / adaptive.window.calls);
@@ -65,7 +67,7 @@ export function noteLatency(
 
 function record({ records }: AdaptiveLimit, meanMs: number, nowMs: number): void {
   const last = records.at(-1);
-  if (last !== undefined && nowMs - last.sinceMs < RECORD_MS) {
+  if (last !== undefined && nowMs - last.sinceMs < RECORD_MS && nowMs >= last.sinceMs) {
     last.meanMs = Math.min(last.meanMs, meanMs);
     return;
   }

@@ -3,32 +3,30 @@
  *
  * Only transient failures (network, timeout, broken body, 502/503/504) of idempotent methods, or of any method with an
  * Idempotency-Key where the origin honours it; at most `attempts` in all; only inside the deadline; never unless the
- * breaker is closed, never when another layer retries. A budget bounds amplification: over the last ten seconds at most
- * `budgetRatio` of requests may be retries, or one a second where that is more. `Retry-After` of the origin is waited for when it fits.
+ * breaker is closed, never when another layer retries. A budget bounds amplification: each call that was
+ * answered earns `budgetRatio` of a retry, of which MOST_SAVED are kept; one is there from the beginning. So retries are
+ * never more than that part of the answered calls, and one; an origin that answers nothing soon gets none. `Retry-After` of the origin is waited for when it fits.
  * Returns the wait in milliseconds, or undefined: no retry. Source: DESIGN section 6; RFC 9110 section 9.2.2;
- * Google SRE book, chapter 22.
+ * Google SRE book, chapter 22; gRPC A6, retry throttling.
  */
 import { fullJitter } from "../kernel/backoff.ts";
-import { addToRate, type DecayedRate, newDecayedRate, readRate } from "../kernel/decayed-rate.ts";
 
 export interface RetryBudget {
-  readonly requests: DecayedRate;
-  readonly retries: DecayedRate;
+  /** Retries that may be made now. */
+  saved: number;
 }
 
-const BUDGET_WINDOW_MS = 10_000;
-const BUDGET_FLOOR_PER_SECOND = 1;
+const MOST_SAVED = 10;
 const BACKOFF_BASE_MS = 50;
 const BACKOFF_CAP_MS = 2_000;
 const IDEMPOTENT: readonly string[] = ["GET", "HEAD", "OPTIONS", "PUT", "DELETE"];
 const TRANSIENT_STATUS: readonly number[] = [502, 503, 504];
 
-export function newRetryBudget(nowMs: number): RetryBudget {
-  return { requests: newDecayedRate(nowMs), retries: newDecayedRate(nowMs) };
-}
+export const newRetryBudget = (): RetryBudget => ({ saved: 1 });
 
-export function noteRequest(budget: RetryBudget, nowMs: number): void {
-  addToRate(budget.requests, 1, nowMs, BUDGET_WINDOW_MS);
+/** A call was answered. */
+export function earnRetry(budget: RetryBudget, budgetRatio: number): void {
+  budget.saved = Math.min(MOST_SAVED, budget.saved + budgetRatio);
 }
 
 export function mayRepeat(method: string, hasIdempotencyKey: boolean, keyAware: boolean): boolean {
@@ -39,7 +37,6 @@ export interface FailedAttempt {
   /** From 1. */
   readonly attempt: number;
   readonly attempts: number;
-  readonly budgetRatio: number;
   /** Undefined: no status came. */
   readonly status: number | undefined;
   readonly retryAfterMs: number | undefined;
@@ -47,20 +44,12 @@ export interface FailedAttempt {
 }
 
 /** Undefined: no retry. Otherwise the budget is charged and the wait is returned. */
-export function retryWait(
-  budget: RetryBudget,
-  failed: FailedAttempt,
-  nowMs: number,
-  random: number,
-): number | undefined {
+export function retryWait(budget: RetryBudget, failed: FailedAttempt, random: number): number | undefined {
   if (failed.attempt >= failed.attempts) return undefined;
   if (failed.status !== undefined && !TRANSIENT_STATUS.includes(failed.status)) return undefined;
   const jitterMs = fullJitter(failed.attempt, BACKOFF_BASE_MS, BACKOFF_CAP_MS, random);
   const waitMs = Math.max(jitterMs, failed.retryAfterMs ?? 0);
-  if (waitMs >= failed.leftMs) return undefined;
-  const share = failed.budgetRatio * readRate(budget.requests, nowMs, BUDGET_WINDOW_MS);
-  const allowed = Math.max(BUDGET_FLOOR_PER_SECOND, share);
-  if (readRate(budget.retries, nowMs, BUDGET_WINDOW_MS) + 1_000 / BUDGET_WINDOW_MS > allowed) return undefined;
-  addToRate(budget.retries, 1, nowMs, BUDGET_WINDOW_MS);
+  if (waitMs >= failed.leftMs || budget.saved < 1) return undefined;
+  budget.saved--;
   return waitMs;
 }

@@ -69,8 +69,10 @@ const PACE_FILL_AT_MOST_RATIO = 0.5;
 /** An exhausted quota is asked for again this often, so that a changed limit comes through. */
 const QUOTA_PACE_MS = 10_000;
 /** When no slot is free, the next is asked for after so long, and a caller is told to come back after a second. */
-const SLOTS_PACE_MS = 100;
+const SLOTS_PACE_MS = 50;
 const SLOTS_RETRY_MS = 1_000;
+/** Of all slots: when fewer are free, they are handed out one by one. */
+const SCARCE_SLOTS_RATIO = 0.25;
 const LEAST_RETRY_MS = 50;
 
 interface Seat {
@@ -197,7 +199,7 @@ function affordable({ partition, lease, crowd }: Seat, group: WaitingGroup): num
 function grantExtra(seat: Seat, nowMs: number): LeaseGrant {
   const { partition, lease, crowd } = seat;
   const { spec } = partition;
-  const direct = isDirect(spec, crowd);
+  const direct = isDirect(partition, crowd);
   const wantMicro = direct || seat.short ? 0 : wanted(seat);
   const grantedMicro = wholeTokens(Math.min(wantMicro, share(seat, wantMicro, nowMs)));
   partition.freeMicro -= grantedMicro;
@@ -225,10 +227,12 @@ function grantExtra(seat: Seat, nowMs: number): LeaseGrant {
   };
 }
 
-/** Too little for each to lease ahead: every request asks. */
-function isDirect(spec: LimitSpec, { activeLessees }: Crowd): boolean {
+/** Too little for each to lease ahead: every request asks. Of slots also when few are left: none is to lie idle elsewhere. */
+function isDirect({ spec, freeMicro }: Partition, { activeLessees }: Crowd): boolean {
+  if (spec.kind === "quota") return false;
   const perSecond = spec.kind === "slots" ? spec.slotsMicro : refillPerSecond(spec);
-  return spec.kind !== "quota" && perSecond < LOW_RATE_PER_LESSEE * activeLessees * MICRO_TOKENS_PER_TOKEN;
+  const scarce = spec.kind === "slots" && freeMicro < spec.slotsMicro * SCARCE_SLOTS_RATIO;
+  return scarce || perSecond < LOW_RATE_PER_LESSEE * activeLessees * MICRO_TOKENS_PER_TOKEN;
 }
 
 /** What to lease ahead: all that the lessee asks for while there is plenty, else what it will use within the horizon. */

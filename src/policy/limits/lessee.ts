@@ -251,7 +251,7 @@ function targets(holding: Holding, demand: number): { least: number; target: num
   }
   if (holding.direct) return { least: 0, target: 0, most: holding.busyMicro };
   const peak = Math.ceil((demand * SLOTS_HEADROOM) / SLOT_MICRO) * SLOT_MICRO;
-  return { least: SLOT_MICRO, target: peak, most: 2 * peak };
+  return { least: SLOT_MICRO, target: peak, most: peak };
 }
 
 /** Takes the reply to the call sent at `sentAtMs`, which named these holdings in this order. */

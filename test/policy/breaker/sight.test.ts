@@ -4,6 +4,7 @@ import {
   decide,
   decideAfterAsking,
   endReport,
+  mayRetry,
   newSight,
   noteFailure,
   noteSuccess,
@@ -92,6 +93,22 @@ function begun(sight: Sight, nowMs: number): { turn: number; batch: ReportBatch 
   if (batch === undefined) throw new Error("no report");
   return { turn, batch };
 }
+
+describe("a retry", () => {
+  it("is made while the breaker is closed and calls do not fail one after the other", () => {
+    const sight = newSight(0);
+    expect(mayRetry(sight, BREAKER_DEFAULTS)).toBe(false);
+    takeView(sight, closed, 0);
+    for (let failure = 0; failure < 5; failure++) noteFailure(sight, "network", BREAKER_DEFAULTS, 0, 0.5);
+    expect(mayRetry(sight, BREAKER_DEFAULTS)).toBe(true);
+    noteFailure(sight, "network", BREAKER_DEFAULTS, 0, 0.5);
+    expect(mayRetry(sight, BREAKER_DEFAULTS)).toBe(false);
+    noteSuccess(sight, 20, BREAKER_DEFAULTS, 0, 0.5);
+    expect(mayRetry(sight, BREAKER_DEFAULTS)).toBe(true);
+    takeView(sight, open, 1);
+    expect(mayRetry(sight, BREAKER_DEFAULTS)).toBe(false);
+  });
+});
 
 describe("the ramp", () => {
   const ramp = { state: "ramp", epoch: 2, rampAgeMs: 0, rampMs: 10_000, earlyAgeMs: undefined } as const;

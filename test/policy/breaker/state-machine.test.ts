@@ -118,6 +118,14 @@ describe("open", () => {
     if (breaker.state.kind === "open") expect(breaker.state.backoffMs).toBe(2_000);
   });
 
+  it("closed by hand it is as new: opening again soon after is no flapping", () => {
+    const breaker = opened();
+    ramped(breaker, T0 + 2_000);
+    resetBreaker(breaker, "mended", "me", T0 + 3_000);
+    report(breaker, "A", 22, 0, T0 + 4_000);
+    expect(breaker.state).toMatchObject({ kind: "open", backoffMs: 1_000 });
+  });
+
   it("a sound ramp ends closed", () => {
     const breaker = opened();
     ramped(breaker, T0 + 2_000);
@@ -149,6 +157,35 @@ describe("by hand", () => {
     resetBreaker(other, "mended", "me", T0 + 1);
     expect(other.state.kind).toBe("closed");
     expect(other.history.at(-1)).toMatchObject({ reason: "reset: mended", by: "me" });
+  });
+});
+
+describe("a clock that is set back by an hour", () => {
+  const HOUR = 3_600_000;
+
+  it("keeps no origin shut, no ramp endless and no failure unseen", () => {
+    const open = opened();
+    tick(open, T0 - HOUR);
+    expect(grantProbe(open, "p", T0 - HOUR + 2_000, T0 - HOUR)).toBe(true);
+    const ramp = opened();
+    ramped(ramp, T0 + 2_000);
+    tick(ramp, T0 - HOUR);
+    expect(viewOf(ramp, "A", T0 - HOUR)).toMatchObject({ state: "ramp", rampAgeMs: 0 });
+    tick(ramp, T0 - HOUR + 10_000);
+    expect(ramp.state.kind).toBe("closed");
+    const closed = newBreaker(SETTINGS, T0);
+    for (let second = 0; second < 10; second++) report(closed, "A", 0, 50, T0 + second * 1_000);
+    for (let failure = 0; failure < 60; failure++) report(closed, "A", 1, 0, T0 - HOUR + failure * 20);
+    expect(closed.state.kind).toBe("open");
+  });
+
+  it("frees the place of a lost probe, as soon as its try can be over", () => {
+    const breaker = opened();
+    expect(grantProbe(breaker, "lost", T0 + 5_000, T0 + 2_000)).toBe(true);
+    tick(breaker, T0 - HOUR);
+    expect(breaker.probes.size).toBe(1);
+    tick(breaker, T0 - HOUR + 61_001);
+    expect(breaker.probes.size).toBe(0);
   });
 });
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { mayRepeat, newRetryBudget, noteRequest, retryWait } from "../../../src/policy/forwarding/retry.ts";
+import { earnRetry, mayRepeat, newRetryBudget, retryWait } from "../../../src/policy/forwarding/retry.ts";
 import { verdictOfStatus } from "../../../src/policy/forwarding/verdict.ts";
 import { seeded } from "../../../sim/kernel/random.ts";
 
@@ -29,7 +29,6 @@ describe("retries", () => {
   const attempt = {
     attempt: 1,
     attempts: 3,
-    budgetRatio: 0.1,
     status: undefined,
     retryAfterMs: undefined,
     leftMs: 5_000,
@@ -44,7 +43,7 @@ describe("retries", () => {
 
   it("are for transient failures, inside the attempts and the deadline", () => {
     const wait = (change: Partial<Parameters<typeof retryWait>[1]>): number | undefined =>
-      retryWait(newRetryBudget(0), { ...attempt, ...change }, 0, 0.5);
+      retryWait(newRetryBudget(), { ...attempt, ...change }, 0.5);
     expect(wait({})).toBe(25);
     expect(wait({ status: 503 })).toBe(25);
     expect(wait({ status: 500 })).toBeUndefined();
@@ -54,17 +53,26 @@ describe("retries", () => {
     expect(wait({ retryAfterMs: 6_000 })).toBeUndefined();
   });
 
-  it("amplify a failing origin's load by at most a tenth, once the floor of one a second is small beside it", () => {
-    const budget = newRetryBudget(0);
+  it("are at most a tenth of what was answered, and one", () => {
+    const budget = newRetryBudget();
     const random = seeded(5);
     let retries = 0;
+    let answered = 0;
     const requests = 500 * 60;
-    for (let index = 0; index < requests; index++) {
-      const nowMs = index * 2;
-      noteRequest(budget, nowMs);
-      if (random() < 0.5 && retryWait(budget, attempt, nowMs, random()) !== undefined) retries++;
+    for (let request = 1; request <= requests; request++) {
+      if (random() < 0.5) {
+        earnRetry(budget, 0.1);
+        answered++;
+      } else if (retryWait(budget, attempt, random()) !== undefined) retries++;
+      expect(retries).toBeLessThanOrEqual(1 + 0.1 * answered + 1e-6);
     }
-    expect(retries).toBeGreaterThan(0);
-    expect((requests + retries) / requests).toBeLessThanOrEqual(1.1);
+    expect(retries / requests).toBeGreaterThan(0.045);
+  });
+
+  it("are saved up to ten only, however long nothing failed", () => {
+    const budget = newRetryBudget();
+    for (let request = 0; request < 10_000; request++) earnRetry(budget, 0.1);
+    const waits = Array.from({ length: 20 }, () => retryWait(budget, attempt, 0.5));
+    expect(waits.filter((wait) => wait !== undefined)).toHaveLength(10);
   });
 });

@@ -282,7 +282,7 @@ describe("requests that wait", () => {
     const one = partition(slots(4));
     const { waiting, grants } = waitingOf(one, [group(6, { costMicro: 9 * TOKEN })]);
     expect(waiting[0]).toEqual({ admitted: 4, shadowRefused: [], violated: [0], retryAfterMs: 1_000 });
-    expect(grants[0]).toMatchObject({ leasedMicro: 4 * TOKEN, freeMicro: 0, askAgainMs: 100 });
+    expect(grants[0]).toMatchObject({ leasedMicro: 4 * TOKEN, freeMicro: 0, askAgainMs: 50 });
     expect(one.outstandingMicro).toBe(4 * TOKEN);
     expect(one.leases.get("edge")).toMatchObject({ remainingMicro: 4 * TOKEN, lineMicro: 4 * TOKEN });
   });

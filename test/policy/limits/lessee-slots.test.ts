@@ -109,11 +109,11 @@ describe("slots", () => {
     });
   });
 
-  it("far beyond the peak go back: what is kept is twice as much", () => {
+  it("beyond the peak go back: a quarter more is kept", () => {
     const held = stocked(slots(100), 20);
     noteDemand([held], TOKEN, T0);
-    expect(composeItem(held, 0, T0)).toMatchObject({ heldMicro: 4 * TOKEN, returnMicro: 16 * TOKEN, wantMicro: 0 });
-    expect(held.stockMicro).toBe(4 * TOKEN);
+    expect(composeItem(held, 0, T0)).toMatchObject({ heldMicro: 2 * TOKEN, returnMicro: 18 * TOKEN, wantMicro: 0 });
+    expect(held.stockMicro).toBe(2 * TOKEN);
   });
 
   it("that are scarce all go back but those in use, and none is wanted ahead", () => {
