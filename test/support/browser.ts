@@ -1,7 +1,9 @@
 /**
- * A real headless Chromium: the one from npm (with the libraries it needs, unpacked beside it), or what WEIR_CHROMIUM
+ * A real headless Chromium: the one from npm (with the libraries and fonts it needs, unpacked beside it), or what WEIR_CHROMIUM
  * names. Nothing is downloaded, and nothing is left behind.
  */
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { type Browser, chromium } from "playwright-core";
 import { temporaryFolder } from "./gateway.ts";
 
@@ -36,11 +38,19 @@ async function unpack(
   folder: string,
 ): Promise<{ executablePath: string; args: string[]; env: Record<string, string> }> {
   const before = { ...process.env };
-  Object.assign(process.env, { TMPDIR: folder, AWS_EXECUTION_ENV: "AWS_Lambda_nodejs22.x" });
+  Object.assign(process.env, {
+    TMPDIR: folder,
+    FONTCONFIG_PATH: join(folder, "fonts"),
+    AWS_EXECUTION_ENV: "AWS_Lambda_nodejs22.x",
+  });
   try {
     const { default: packed } = await import("@sparticuz/chromium");
     packed.setGraphicsMode = false;
     const executablePath = await packed.executablePath();
+    // What it brings looks for its fonts in fixed places; a browser without fonts shows nothing that could be judged.
+    const fonts = join(folder, "fonts");
+    const directories = `<dir>${fonts}</dir><cachedir>${join(folder, "fonts-cache")}</cachedir>`;
+    writeFileSync(join(fonts, "fonts.conf"), `<?xml version="1.0"?><fontconfig>${directories}</fontconfig>`);
     const env = Object.entries(process.env).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]]));
     return { executablePath, args: packed.args, env: Object.fromEntries(env) as Record<string, string> };
   } finally {
