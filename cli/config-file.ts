@@ -2,6 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { dirname, isAbsolute, relative, resolve } from "node:path";
 import { type LoadResult, loadConfig } from "../src/config/load.ts";
+import { preparePage } from "../src/config/pages/prepare.ts";
 
 /** Rejects with a clear message when the file cannot be read; problems inside it are in the result. */
 export async function loadConfigFile(path: string, configVersion: number): Promise<LoadResult> {
@@ -13,15 +14,21 @@ export async function loadConfigFile(path: string, configVersion: number): Promi
       cause: error,
     });
   }
-  return loadConfig(text, { configVersion, readPage: (page) => readPage(dirname(resolve(path)), page) });
+  const folder = dirname(resolve(path));
+  return loadConfig(text, {
+    configVersion,
+    readPage: async (page) => (await readInside(folder, page))?.toString("utf8"),
+    readAsset: (asset) => readInside(folder, asset),
+    preparePage,
+  });
 }
 
 /** Only files below the config file's folder. */
-async function readPage(folder: string, page: string): Promise<string | undefined> {
-  const path = resolve(folder, page);
+async function readInside(folder: string, name: string): Promise<Buffer | undefined> {
+  const path = resolve(folder, name);
   const inside = relative(folder, path);
   if (inside.startsWith("..") || isAbsolute(inside)) return undefined;
-  return readFile(path, "utf8").catch(() => undefined);
+  return readFile(path).catch(() => undefined);
 }
 
 /** Grows with every build: the time, or SOURCE_DATE_EPOCH where a build must be reproducible. */

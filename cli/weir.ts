@@ -3,6 +3,7 @@
 import { defineCommand, renderUsage, runCommand, type SubCommandsDef } from "citty";
 import { breakersCommand } from "./commands/breakers.ts";
 import { keysCommand } from "./commands/keys.ts";
+import { pagesCommand } from "./commands/pages.ts";
 import { overridesCommand } from "./commands/overrides.ts";
 import { statusCommand } from "./commands/status.ts";
 import { validateCommand } from "./commands/validate.ts";
@@ -14,6 +15,7 @@ const commands: SubCommandsDef = {
   keys: keysCommand,
   overrides: overridesCommand,
   breakers: breakersCommand,
+  pages: pagesCommand,
 };
 
 const main = defineCommand({

@@ -23,7 +23,7 @@ export default {
         : await handle(isolate.edge, request, env, context);
     } catch (error) {
       logError({ where: "worker", error: String(error) });
-      return lastResort("");
+      return lastResort("", request.headers.get("accept"));
     }
   },
 } satisfies ExportedHandler<Env>;

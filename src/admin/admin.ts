@@ -24,6 +24,7 @@ import {
 } from "./contract.ts";
 import { forceBreaker, readBreaker, resetBreaker } from "./breakers.ts";
 import { limitsOf, overrideSpec, overrideView } from "./overrides.ts";
+import { previewPage } from "./pages.ts";
 import { prometheusText } from "./prometheus.ts";
 import { notFound, problem, readBody, unknown } from "./reply.ts";
 import { readStatus } from "./status.ts";
@@ -108,6 +109,11 @@ function addRoutes(app: Hono<{ Bindings: Env; Variables: Variables }>): void {
   app.delete(`${API_BASE}/tenants/:tenant/overrides/:limit`, async (context) =>
     withTenant(context, (tenant) => removeOverride(context, tenant)),
   );
+  app.get(`${API_BASE}/pages/:route/preview`, async (context) => {
+    const site = { ...context.var, env: context.env };
+    const shown = await previewPage(site, context.req.param("route"), context.req.query());
+    return shown instanceof Response ? shown : context.json(shown);
+  });
   app.get(`${API_BASE}/breakers/:origin`, async (context) =>
     withOrigin(context, async (origin) => context.json(await readBreaker(context.env, origin))),
   );

@@ -1,6 +1,7 @@
 /** What the admin API takes and gives: shared by the Worker and the command line. */
 import { z } from "zod";
 import { BOUNDS } from "../config/schema.ts";
+import { PREVIEW_STATES, type PreviewState } from "../config/pages/vocabulary.ts";
 import { RATE_PATTERN } from "../config/units.ts";
 
 export const API_BASE = "/_weir/api/v1";
@@ -54,6 +55,21 @@ export const forceBody = z.strictObject({
 });
 
 export const resetBody = z.strictObject({ reason: z.string().min(1).max(500), by });
+
+export const previewQuery = z.strictObject({
+  state: z.enum(PREVIEW_STATES).default("open"),
+  accept: z.string().max(1_000).default("text/html").describe("As a client would send it."),
+  lang: z.string().max(1_000).optional().describe("Accept-Language, as a client would send it."),
+});
+
+/** What a caller of the route would get; times that only the state knows are samples. */
+export interface PagePreview {
+  readonly route: string;
+  readonly state: PreviewState;
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+}
 
 export interface CreatedKey {
   readonly tenant: string;

@@ -17,10 +17,11 @@ export async function readBody<Schema extends z.ZodType>(
   }
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
-  return problem(
-    400,
-    parsed.error.issues.map((issue) => `${issue.path.join(".") || "body"}: ${issue.message}`).join("; "),
-  );
+  return badRequest(parsed.error);
+}
+
+export function badRequest({ issues }: z.ZodError): Response {
+  return problem(400, issues.map((issue) => `${issue.path.join(".") || "body"}: ${issue.message}`).join("; "));
 }
 
 export function unknown(kind: string, id: string, known: readonly string[]): Response {

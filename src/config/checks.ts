@@ -1,11 +1,11 @@
 /** What depends on more than one place of the config file. Every problem is returned; none stops the search. */
 import ipaddr from "ipaddr.js";
-import mustache from "mustache";
 import { canonicalUrl } from "../http/canonical-url.ts";
 import { BREAKER_DEFAULTS } from "../policy/breaker/types.ts";
 import { CONCURRENCY } from "./compile.ts";
 import { parseAccessEntry } from "./access-entry.ts";
 import { type AccessFile, BOUNDS, type ConfigFile, type LimitFile } from "./schema.ts";
+import { suggest } from "./suggest.ts";
 import { durationMs, isExact, parseRate } from "./units.ts";
 
 export type Path = readonly (string | number)[];
@@ -15,10 +15,7 @@ export interface Finding {
   readonly message: string;
 }
 
-/** Variables a page may use. */
-export const PAGE_VARIABLES = ["retryAfterSeconds", "requestId", "status", "title", "routeId", "originId"] as const;
-
-export function checkConfig(file: ConfigFile, pages: ReadonlyMap<string, string | undefined>): Finding[] {
+export function checkConfig(file: ConfigFile): Finding[] {
   const findings: Finding[] = [];
   const found = (path: Path, message: string): void => {
     findings.push({ path, message });
@@ -41,7 +38,6 @@ export function checkConfig(file: ConfigFile, pages: ReadonlyMap<string, string 
   checkDurations(file, found);
   checkRoutePaths(file, found);
   checkRouteIds(file, found);
-  checkPages(file, pages, found);
   return findings;
 }
 
@@ -271,61 +267,4 @@ function checkRouteIds(file: ConfigFile, found: Found): void {
     if (earlier === undefined) first.set(route.id, index);
     else found(["routes", index, "id"], `"${route.id}" is already the id of routes.${earlier}`);
   }
-}
-
-function checkPages(file: ConfigFile, pages: ReadonlyMap<string, string | undefined>, found: Found): void {
-  for (const [index, route] of file.routes.entries()) {
-    for (const [mediaType, pagePath] of Object.entries(route.degraded?.pages ?? {})) {
-      const path = ["routes", index, "degraded", "pages", mediaType];
-      const text = pages.get(pagePath);
-      if (text === undefined) found(path, `no file "${pagePath}" beside the config file`);
-      else if (new TextEncoder().encode(text).length > BOUNDS.pageBytes)
-        found(path, `"${pagePath}" is larger than ${BOUNDS.pageBytes} bytes`);
-      else checkTemplate(path, pagePath, text, found);
-    }
-  }
-}
-
-function checkTemplate(path: Path, pagePath: string, text: string, found: Found): void {
-  let tokens: TemplateToken[];
-  try {
-    tokens = mustache.parse(text);
-  } catch (error) {
-    found(path, `"${pagePath}" is no valid template: ${error instanceof Error ? error.message : String(error)}`);
-    return;
-  }
-  for (const [kind, variable] of tokens) {
-    if (kind === "text" || kind === "!") continue;
-    if (kind === "&" || kind === "{") {
-      found(path, `"${pagePath}" uses an unescaped {{{${variable}}}}; write {{${variable}}}, which is escaped`);
-    } else if (kind !== "name") {
-      found(path, `"${pagePath}" uses a section or partial ("${variable}"); only {{name}} is allowed`);
-    } else if (!(PAGE_VARIABLES as readonly string[]).includes(variable)) {
-      found(path, `"${pagePath}" uses unknown variable "${variable}"${suggest(variable, PAGE_VARIABLES)}`);
-    }
-  }
-}
-
-type TemplateToken = readonly [kind: string, value: string, ...rest: unknown[]];
-
-/** `; did you mean "x"? valid: a, b` */
-export function suggest(value: string, known: readonly string[]): string {
-  const near = known.toSorted((a, b) => distance(value, a) - distance(value, b))[0];
-  const hint = near !== undefined && distance(value, near) <= 2 ? `; did you mean "${near}"?` : ";";
-  const shown = known.slice(0, 20).join(", ");
-  return `${hint} valid: ${shown === "" ? "none is defined" : shown}${known.length > 20 ? ", …" : ""}`;
-}
-
-/** Levenshtein. */
-function distance(a: string, b: string): number {
-  let previous = Array.from({ length: b.length + 1 }, (_, index) => index);
-  for (let i = 1; i <= a.length; i++) {
-    const current = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const replaced = (previous[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      current.push(Math.min(replaced, (previous[j] ?? 0) + 1, (current[j - 1] ?? 0) + 1));
-    }
-    previous = current;
-  }
-  return previous[b.length] ?? 0;
 }

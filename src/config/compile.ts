@@ -5,8 +5,18 @@
 import { compileBulkhead } from "./bulkhead.ts";
 import { slotLimit } from "./slot-limit.ts";
 import { accessCompiler, type CompiledAccess } from "./access.ts";
-import type { LimitConfig, Config, OriginConfig, PlanConfig, RouteConfig } from "./model.ts";
-import type { CompiledOrigin, CompiledRoute, CompiledTenant, Tables } from "./tables.ts";
+import type {
+  LimitConfig,
+  Config,
+  OriginConfig,
+  PageForms,
+  PagesConfig,
+  PageTemplate,
+  PlanConfig,
+  RouteConfig,
+} from "./model.ts";
+import { PAGE_MEDIA_TYPES } from "./pages/vocabulary.ts";
+import type { CompiledOrigin, CompiledPages, CompiledRoute, CompiledTenant, PageSet, Tables } from "./tables.ts";
 
 export function compileTables(config: Config): Tables {
   const origins = new Map(config.origins.map((origin) => [origin.id, compileOrigin(origin)]));
@@ -22,7 +32,7 @@ export function compileTables(config: Config): Tables {
       return [plan, compileTenant("anonymous", true, content, accessOf(content.access, undefined))];
     }),
   );
-  const routes = config.routes.map((route) => compileRoute(route, origins));
+  const routes = config.routes.map((route) => compileRoute(route, origins, config.pages));
   const byFirstSegment = indexRoutes(routes);
   const elsewhere = routes.filter((candidate) => firstLiteral(candidate) === undefined);
   return {
@@ -30,6 +40,7 @@ export function compileTables(config: Config): Tables {
     configVersion: config.configVersion,
     identity: config.identity,
     rateLimitFields: config.rateLimitFields,
+    pages: compilePages(config.pages),
     tenant: (id) => tenants.get(id),
     anonymous: (plan) => anonymous.get(plan),
     matchRoute: (method, host, path) => {
@@ -45,6 +56,7 @@ export function compileTables(config: Config): Tables {
         matchesPlace(candidate, host, path) ? (candidate.route.config.methods ?? []) : [],
       );
     },
+    routes: routes.map((candidate) => candidate.route),
     origin: (id) => origins.get(id),
     origins: [...origins.values()],
   };
@@ -59,7 +71,11 @@ interface Candidate {
   readonly hostSuffix: string | undefined;
 }
 
-function compileRoute(config: RouteConfig, origins: ReadonlyMap<string, CompiledOrigin>): Candidate {
+function compileRoute(
+  config: RouteConfig,
+  origins: ReadonlyMap<string, CompiledOrigin>,
+  pages: PagesConfig,
+): Candidate {
   const origin = origins.get(config.origin);
   if (origin === undefined) throw new TypeError(`route ${config.id}: unknown origin ${config.origin}`);
   const segments = config.path.slice(1).split("/");
@@ -76,12 +92,35 @@ function compileRoute(config: RouteConfig, origins: ReadonlyMap<string, Compiled
       lateCost: config.lateCost,
       limits: active(config.limits),
       deadlineMs: config.deadlineMs ?? origin.config.deadlineMs,
+      pages: config.degraded === undefined ? undefined : compilePageSet(config.degraded.pages, pages),
     },
     segments: open ? segments.slice(0, -1) : segments,
     open,
     host: wildcardHost ? undefined : config.host,
     hostSuffix: wildcardHost ? config.host?.slice(1) : undefined,
   };
+}
+
+function compilePages(pages: PagesConfig): CompiledPages {
+  const byKind = new Map<string, PageSet>();
+  for (const [kind, forms] of Object.entries(pages.byKind)) {
+    const set = compilePageSet(forms, pages);
+    if (set !== undefined) byKind.set(kind, set);
+  }
+  return { languages: pages.languages, byKind };
+}
+
+function compilePageSet(forms: PageForms, { templates }: PagesConfig): PageSet | undefined {
+  const set = new Map<string, ReadonlyMap<string, PageTemplate>>();
+  for (const mediaType of PAGE_MEDIA_TYPES) {
+    const byLanguage = new Map<string, PageTemplate>();
+    for (const [language, path] of Object.entries(forms[mediaType] ?? {})) {
+      const template = templates[path];
+      if (template !== undefined) byLanguage.set(language, template);
+    }
+    if (byLanguage.size > 0) set.set(mediaType, byLanguage);
+  }
+  return set.size === 0 ? undefined : set;
 }
 
 function compileOrigin(config: OriginConfig): CompiledOrigin {

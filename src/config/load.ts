@@ -14,7 +14,8 @@ import type { z } from "zod";
 import { checkConfig, checkSense, type Finding, type Path } from "./checks.ts";
 import type { Config } from "./model.ts";
 import { normalise } from "./normalise.ts";
-import { BOUNDS, type ConfigFile, configSchema } from "./schema.ts";
+import { type PageSource, readPages } from "./pages/files.ts";
+import { BOUNDS, configSchema } from "./schema.ts";
 
 export interface Problem {
   /** `plans.free.limits.requests.rate`, "" for the whole file. */
@@ -29,10 +30,8 @@ export type LoadResult =
   | { readonly ok: true; readonly config: Config; readonly warnings: readonly Problem[] }
   | { readonly ok: false; readonly problems: readonly Problem[] };
 
-export interface LoadOptions {
+export interface LoadOptions extends PageSource {
   readonly configVersion: number;
-  /** Text of a page file by its path in the config; undefined when there is none. */
-  readonly readPage: (path: string) => Promise<string | undefined>;
 }
 
 const FORBIDDEN_KEYS: readonly string[] = ["__proto__", "constructor", "prototype"];
@@ -58,12 +57,11 @@ export async function loadConfig(fileText: string, options: LoadOptions): Promis
   const parsed = configSchema.safeParse(getNodeValue(tree));
   if (!parsed.success) return refused(text, locate(tree, parsed.error.issues.flatMap(issueFindings)));
 
-  const pages = await readPages(parsed.data, options.readPage);
-  const findings = checkConfig(parsed.data, pages);
+  const pages = await readPages(parsed.data, options);
+  const findings = [...checkConfig(parsed.data), ...pages.findings];
   if (findings.length > 0) return refused(text, locate(tree, findings));
 
-  const known = new Map([...pages].flatMap(([path, page]) => (page === undefined ? [] : [[path, page] as const])));
-  const content = normalise(parsed.data, known);
+  const content = normalise(parsed.data, pages);
   return {
     ok: true,
     config: { configVersion: options.configVersion, hash: await sha256(content), ...content },
@@ -154,14 +152,6 @@ function locate(tree: Node, findings: readonly Finding[]): LocatedFinding[] {
 
 function isScalar(node: Node): boolean {
   return node.type === "string" || node.type === "number" || node.type === "boolean" || node.type === "null";
-}
-
-async function readPages(
-  file: ConfigFile,
-  readPage: LoadOptions["readPage"],
-): Promise<Map<string, string | undefined>> {
-  const paths = new Set(file.routes.flatMap((route) => Object.values(route.degraded?.pages ?? {})));
-  return new Map(await Promise.all([...paths].map(async (path) => [path, await readPage(path)] as const)));
 }
 
 async function sha256(content: unknown): Promise<string> {

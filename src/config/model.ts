@@ -5,6 +5,7 @@
  */
 import type { BreakerSettings } from "../policy/breaker/types.ts";
 import type { FailMode, LimitMode, LimitSpec, Priority } from "../policy/limits/types.ts";
+import type { PageKind } from "./pages/vocabulary.ts";
 
 export interface LimitConfig {
   /** The name in the config file, unique within its scope. */
@@ -95,8 +96,26 @@ export interface CacheConfig {
 export interface DegradedConfig {
   readonly status: number;
   readonly retryAfterMs: number;
-  /** Media type -> template text (mustache), inlined. */
-  readonly pages: Readonly<Record<string, string>>;
+  readonly pages: PageForms;
+}
+
+/** Media type -> language -> name of the template. */
+export type PageForms = Readonly<Record<string, Readonly<Record<string, string>>>>;
+
+/** A page with everything inlined. */
+export interface PageTemplate {
+  /** Literal text and names of variables by turns; begins and ends with a text. */
+  readonly parts: readonly string[];
+  /** HTML only. Lets nothing in but the page's own styles, by their hashes, and what is inlined. */
+  readonly contentSecurityPolicy?: string;
+}
+
+export interface PagesConfig {
+  /** The default first. */
+  readonly languages: readonly string[];
+  readonly templates: Readonly<Record<string, PageTemplate>>;
+  /** For all routes that have none of their own. */
+  readonly byKind: Readonly<Partial<Record<PageKind, PageForms>>>;
 }
 
 /** A cost that only the origin knows: a response header says it. */
@@ -138,6 +157,7 @@ export interface Config {
   readonly rateLimitFields: RateLimitFields;
   /** Applies to everybody. */
   readonly access?: AccessConfig;
+  readonly pages: PagesConfig;
   readonly plans: Readonly<Record<string, PlanConfig>>;
   readonly tenants: readonly TenantConfig[];
   readonly routes: readonly RouteConfig[];

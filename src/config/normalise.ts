@@ -11,6 +11,7 @@ import type {
   RouteConfig,
   TenantConfig,
 } from "./model.ts";
+import type { ReadPages } from "./pages/files.ts";
 import type { AccessFile, ConfigFile, LimitFile, OriginFile, RouteFile, TenantFile } from "./schema.ts";
 import { bucketSpec, durationMs, parseRate } from "./units.ts";
 
@@ -28,11 +29,8 @@ export const DEFAULTS = {
 const optionalMs = (text: string | undefined, otherwise: number): number =>
   text === undefined ? otherwise : durationMs(text);
 
-/** Everything but version and hash; `pages` holds the text of each template file by its path. */
-export function normalise(
-  file: ConfigFile,
-  pages: ReadonlyMap<string, string>,
-): Omit<Config, "configVersion" | "hash"> {
+/** Everything but version and hash. */
+export function normalise(file: ConfigFile, pages: ReadPages): Omit<Config, "configVersion" | "hash"> {
   const plans = Object.fromEntries(
     Object.entries(file.plans).map(([id, plan]): [string, PlanConfig] => [
       id,
@@ -57,6 +55,13 @@ export function normalise(
     ),
     rateLimitFields: file.rateLimitFields ?? "ietf",
     ...normaliseAccess(file.access),
+    pages: {
+      languages: pages.languages,
+      templates: Object.fromEntries(pages.templates),
+      byKind: Object.fromEntries(
+        Object.entries(file.pages?.files ?? {}).map(([kind, files]) => [kind, pages.forms(files)]),
+      ),
+    },
     plans,
     tenants: Object.entries(file.tenants ?? {}).map(([id, tenant]) => normaliseTenant(id, tenant, plans)),
     routes: file.routes.map((route) => normaliseRoute(route, pages)),
@@ -179,7 +184,7 @@ function canonicalEntry(text: string): string {
   return entry.text;
 }
 
-function normaliseRoute(route: RouteFile, pages: ReadonlyMap<string, string>): RouteConfig {
+function normaliseRoute(route: RouteFile, pages: ReadPages): RouteConfig {
   const { match, cache, degraded } = route;
   return {
     id: route.id,
@@ -206,9 +211,7 @@ function normaliseRoute(route: RouteFile, pages: ReadonlyMap<string, string>): R
           degraded: {
             status: degraded.status ?? DEFAULTS.degradedStatus,
             retryAfterMs: optionalMs(degraded.retryAfter, DEFAULTS.degradedRetryAfterMs),
-            pages: Object.fromEntries(
-              Object.entries(degraded.pages ?? {}).map(([mediaType, path]) => [mediaType, pages.get(path) ?? ""]),
-            ),
+            pages: pages.forms(degraded.pages),
           },
         }),
   };

@@ -3,11 +3,16 @@
  * each value by itself; `checks.ts` checks what depends on more than one place.
  */
 import { z } from "zod";
+import { PAGE_KINDS, PAGE_LANGUAGES, PAGE_MEDIA_TYPES } from "./pages/vocabulary.ts";
 import { DURATION_PATTERN, RATE_PATTERN } from "./units.ts";
 
 export const BOUNDS = {
   fileBytes: 1_000_000,
+  /** One page with what is inlined into it; all pages together, because they are in the bundle; one file of a page. */
   pageBytes: 262_144,
+  pagesBytes: 1_048_576,
+  assetBytes: 131_072,
+  languages: 20,
   tenants: 10_000,
   routes: 1_000,
   origins: 100,
@@ -218,6 +223,30 @@ const cache = strict({
   snapshot: duration.describe("Least time between two world-wide snapshots of one page.").optional(),
 });
 
+const language = z
+  .string()
+  .regex(
+    /^[a-z]{2,3}(-[A-Z][a-z]{3})?(-([A-Z]{2}|[0-9]{3}))?$/,
+    'must be a language tag like "en", "pt-BR", "zh-Hant"',
+  );
+const pageFiles = z
+  .partialRecord(z.enum(PAGE_MEDIA_TYPES), z.string().min(1).max(512))
+  .describe(
+    "Template file by media type, beside the config file. `outage.html` is in the first of `pages.languages`; `outage.de.html` beside it is its German.",
+  );
+const pages = strict({
+  languages: z
+    .array(language)
+    .min(1)
+    .max(BOUNDS.languages)
+    .describe(`Languages of the pages, the default first. Default ${PAGE_LANGUAGES.join(", ")}.`)
+    .optional(),
+  files: z
+    .partialRecord(z.enum(PAGE_KINDS), pageFiles)
+    .describe("Pages of your own in the place of the built-in ones, for all routes that have none.")
+    .optional(),
+});
+
 const route = strict({
   id: name,
   match: strict({
@@ -263,14 +292,10 @@ const route = strict({
   degraded: strict({
     status: z.number().int().min(200).max(599).describe("Status of the fallback page. Default 503.").optional(),
     retryAfter: duration.describe("Least Retry-After of the fallback page. Default 30s.").optional(),
-    pages: z
-      .partialRecord(
-        z.enum(["text/html", "application/json", "application/problem+json", "text/plain"]),
-        z.string().max(512),
-      )
-      .describe("Template file by media type, beside the config file.")
-      .optional(),
-  }).optional(),
+    pages: pageFiles.optional(),
+  })
+    .describe("Answer with a page when the origin cannot, also in the place of its own 5xx.")
+    .optional(),
 });
 
 export const configSchema = strict({
@@ -286,11 +311,13 @@ export const configSchema = strict({
     .enum(["ietf", "legacy", "both", "none"])
     .describe("RateLimit-Policy and RateLimit (ietf), X-RateLimit-* (legacy), both or none of them. Default ietf.")
     .optional(),
+  pages: pages.describe("What Weir says when it answers by itself: languages, and pages of your own.").optional(),
   plans: z.record(name, plan),
   tenants: z.record(tenantId, tenant).optional(),
   routes: z.array(route).min(1).max(BOUNDS.routes).describe("Tried in order; the first that matches is taken."),
 });
 
+export type PageFiles = z.infer<typeof pageFiles>;
 export type ConfigFile = z.infer<typeof configSchema>;
 export type AccessFile = z.infer<typeof access>;
 export type LimitFile = z.infer<typeof limit>;

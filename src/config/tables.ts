@@ -9,6 +9,7 @@ import type {
   LateCostConfig,
   LimitConfig,
   OriginConfig,
+  PageTemplate,
   RateLimitFields,
   RouteConfig,
 } from "./model.ts";
@@ -35,6 +36,16 @@ export interface CompiledRoute {
   /** The route's own limits, `off` ones left out. */
   readonly limits: readonly LimitConfig[];
   readonly deadlineMs: number;
+  /** Undefined: it has none of its own. */
+  readonly pages: PageSet | undefined;
+}
+
+/** Media type, JSON first -> language, the default first -> page. */
+export type PageSet = ReadonlyMap<string, ReadonlyMap<string, PageTemplate>>;
+
+export interface CompiledPages {
+  readonly languages: readonly string[];
+  readonly byKind: ReadonlyMap<string, PageSet>;
 }
 
 export interface CompiledOrigin {
@@ -62,6 +73,7 @@ export interface Tables {
   readonly configVersion: number;
   readonly identity: readonly IdentityRule[];
   readonly rateLimitFields: RateLimitFields;
+  readonly pages: CompiledPages;
   tenant(id: string): CompiledTenant | undefined;
   /** The tenant that anonymous callers of this plan are. */
   anonymous(plan: string): CompiledTenant | undefined;
@@ -69,6 +81,8 @@ export interface Tables {
   matchRoute(method: string, host: string, path: string): CompiledRoute | undefined;
   /** Methods of the routes that match this place, for `Allow`; empty when none does. */
   allowedMethods(host: string, path: string): readonly string[];
+  /** In the order in which they are tried. */
+  readonly routes: readonly CompiledRoute[];
   origin(id: string): CompiledOrigin | undefined;
   readonly origins: readonly CompiledOrigin[];
 }

@@ -11,7 +11,6 @@ import { Counters } from "./counters.ts";
 import { Credentials } from "./credentials.ts";
 import { Lessees } from "./lessees.ts";
 import { OriginViews } from "./origin-views.ts";
-import { Pages } from "./pages.ts";
 import { ResponseStore } from "./response-store.ts";
 
 /** Callers by address whose partition, and whose address as numbers, is remembered. */
@@ -32,7 +31,6 @@ export class Edge {
   readonly lessees: Lessees;
   readonly origins: OriginViews;
   readonly responses: ResponseStore;
-  readonly pages = new Pages();
   /** Address -> hashed partition, see `identify`. */
   readonly addresses = new LRUCache<string, AddressPartition>({ max: MAX_KNOWN_ADDRESSES });
   /** Address as the platform says it -> as numbers, see `access`. */

@@ -1,65 +1,147 @@
 /**
- * Fallback pages: the route's own templates (mustache, every variable escaped for its media type), else a built-in page.
- * Templates are compiled once for each text and kept.
+ * What Weir says when it answers by itself: the page of the route, else the gateway's for this kind, else the built-in
+ * one; in the form that `Accept` wants and the language that `Accept-Language` wants. Pages are made whole by the build
+ * (`config/pages`); here their variables are filled in, each escaped for its media type.
  */
-import { LRUCache } from "lru-cache";
-import mustache from "mustache";
-import { negotiate, PAGE_CSP } from "../http/problem.ts";
+import type { PageTemplate } from "../config/model.ts";
+import { PAGE_LANGUAGES, PAGE_MEDIA_TYPES, type PageKind, type PageLanguage } from "../config/pages/vocabulary.ts";
+import type { CompiledPages, PageSet } from "../config/tables.ts";
+import { negotiate, negotiateLanguage } from "../http/negotiation.ts";
+import { DEFAULT_HTML } from "./default-pages/html.ts";
+import { TEXTS, type PageTexts } from "./default-pages/texts.ts";
 
-/** Compiled templates kept by one isolate. */
-const MAX_TEMPLATES = 500;
-
-export interface PageVariables {
-  readonly retryAfterSeconds: number;
-  readonly requestId: string;
+export interface PageWanted {
+  readonly kind: PageKind;
   readonly status: number;
-  readonly title: string;
+  readonly request: Pick<Request, "method" | "headers">;
+  readonly requestId: string;
+  /** Undefined: no time is known. */
+  readonly retryAfterMs: number | undefined;
   readonly routeId: string;
   readonly originId: string;
+  /** The route's own. */
+  readonly own: PageSet | undefined;
+  /** What programs get where nothing else is configured; undefined: what the page says. */
+  readonly problem: Readonly<Record<string, unknown>> | undefined;
 }
 
-const BUILT_IN: Readonly<Record<string, string>> = {
-  "application/problem+json": `{"type":"https://iana.org/assignments/http-problem-types#temporary-reduced-capacity","title":"{{title}}","status":{{status}},"retryAfterSeconds":{{retryAfterSeconds}},"requestId":"{{requestId}}"}`,
-  "text/html": `<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{{title}}</title><style>:root{color-scheme:light dark}body{font:1rem/1.5 system-ui,sans-serif;max-width:36rem;margin:15vh auto;padding:0 1rem}</style><main><h1>{{title}}</h1><p>Please try again in about {{retryAfterSeconds}} seconds.</p><p><small>Reference {{requestId}}</small></p></main></html>`,
-};
-
-export class Pages {
-  readonly #compiled = new LRUCache<string, mustache.Writer>({ max: MAX_TEMPLATES });
-
-  /** `own`: media type → template. The first of equally welcome types is taken: JSON before HTML for programs. */
-  render(
-    own: Readonly<Record<string, string>>,
-    accept: string | null,
-    variables: PageVariables,
-  ): { readonly mediaType: string; readonly body: string } {
-    const offers = { ...BUILT_IN, ...own };
-    const types = Object.keys(own).length > 0 ? Object.keys(own).toSorted(byJsonFirst) : Object.keys(BUILT_IN);
-    const mediaType = negotiate(accept, types) ?? negotiate(accept, Object.keys(offers)) ?? types[0] ?? "text/html";
-    return { mediaType, body: this.#fill(offers[mediaType] ?? "", mediaType, variables) };
-  }
-
-  #fill(template: string, mediaType: string, variables: PageVariables): string {
-    let writer = this.#compiled.get(template);
-    if (writer === undefined) {
-      writer = new mustache.Writer();
-      this.#compiled.set(template, writer);
-    }
-    const escape = mediaType === "text/html" ? mustache.escape : mediaType === "text/plain" ? String : escapeJson;
-    return writer.render(template, variables, undefined, { escape });
-  }
+export function pageResponse(pages: CompiledPages, wanted: PageWanted): Response {
+  const { request, status, kind } = wanted;
+  const accept = request.headers.get("accept");
+  const acceptLanguage = request.headers.get("accept-language");
+  const own = wanted.own ?? pages.byKind.get(kind);
+  const offers = own === undefined ? PAGE_MEDIA_TYPES : [...own.keys(), ...PAGE_MEDIA_TYPES];
+  const mediaType = negotiate(accept, offers) ?? offers[0] ?? PAGE_MEDIA_TYPES[0];
+  const templates = own?.get(mediaType);
+  const languages = templates === undefined ? builtInLanguages(pages.languages) : [...templates.keys()];
+  const language = negotiateLanguage(acceptLanguage, languages) ?? languages[0] ?? PAGE_LANGUAGES[0];
+  const template = templates?.get(language);
+  const page =
+    template === undefined ? builtIn(mediaType, language, wanted) : fillTemplate(template, mediaType, language, wanted);
+  return new Response(request.method === "HEAD" ? null : page.body, { status, headers: headersOf(mediaType, page) });
 }
 
-const byJsonFirst = (a: string, b: string): number => Number(b.includes("json")) - Number(a.includes("json"));
-
-/** Inside a JSON string, and also where a template put a number bare. */
-function escapeJson(value: unknown): string {
-  return JSON.stringify(String(value)).slice(1, -1);
+interface Page {
+  readonly body: string;
+  readonly language: string;
+  readonly contentSecurityPolicy: string | undefined;
 }
 
-export function pageHeaders(mediaType: string): Record<string, string> {
+function headersOf(mediaType: string, page: Page): Record<string, string> {
   return {
     "content-type": mediaType.startsWith("text/") ? `${mediaType}; charset=utf-8` : mediaType,
+    "content-language": page.language,
     "cache-control": "no-store",
-    ...(mediaType === "text/html" ? { "content-security-policy": PAGE_CSP } : {}),
+    vary: "accept, accept-language",
+    "x-content-type-options": "nosniff",
+    ...(page.contentSecurityPolicy === undefined ? {} : { "content-security-policy": page.contentSecurityPolicy }),
   };
+}
+
+/** The configured ones that have texts; the default where none has. */
+function builtInLanguages(configured: readonly string[]): readonly string[] {
+  const known = configured.filter((language) => Object.hasOwn(TEXTS, language));
+  return known.length === 0 ? [PAGE_LANGUAGES[0]] : known;
+}
+
+/** By the language itself, else by what it is a variety of, else the default. */
+function textsOf(language: string): PageTexts {
+  const [base = ""] = language.split("-");
+  return TEXTS[PAGE_LANGUAGES.find((known: PageLanguage) => known === base) ?? PAGE_LANGUAGES[0]];
+}
+
+function builtIn(mediaType: string, language: string, wanted: PageWanted): Page {
+  if (mediaType === "text/html") return fillTemplate(DEFAULT_HTML, mediaType, language, wanted);
+  const none = { contentSecurityPolicy: undefined };
+  if (mediaType !== "text/plain" && wanted.problem !== undefined) {
+    return { body: JSON.stringify(wanted.problem), language: "en", ...none };
+  }
+  const { title, message, retryAfterText, retryAfterSeconds, reference, requestId } = variablesOf(wanted, language);
+  if (mediaType === "text/plain") {
+    const lines = [title, message, retryAfterText, `${reference} ${requestId}`].filter((line) => line !== "");
+    return { body: `${lines.join("\n")}\n`, language, ...none };
+  }
+  const body = {
+    type: "https://iana.org/assignments/http-problem-types#temporary-reduced-capacity",
+    title,
+    status: wanted.status,
+    detail: message,
+    retryAfterSeconds,
+    requestId,
+  };
+  return { body: JSON.stringify(body), language, ...none };
+}
+
+function fillTemplate(template: PageTemplate, mediaType: string, language: string, wanted: PageWanted): Page {
+  const variables: Readonly<Record<string, string | number>> = variablesOf(wanted, language);
+  const escape = mediaType === "text/html" ? escapeHtml : mediaType === "text/plain" ? String : escapeJson;
+  const texts = template.parts.map((part, index) => (index % 2 === 0 ? part : escape(String(variables[part] ?? ""))));
+  return { body: texts.join(""), language, contentSecurityPolicy: template.contentSecurityPolicy };
+}
+
+/** `PAGE_VARIABLES`, and what only the built-in page uses. */
+function variablesOf(wanted: PageWanted, language: string) {
+  const texts = textsOf(language);
+  const [title, message] = texts.kinds[wanted.kind];
+  const retryAfterSeconds = Math.ceil((wanted.retryAfterMs ?? 0) / 1_000);
+  const isLost = wanted.kind === "not-found";
+  return {
+    language,
+    title,
+    message,
+    retryAfterSeconds,
+    retryAfterText: retryAfterSeconds === 0 ? "" : texts.retryIn(timeInWords(retryAfterSeconds, texts)),
+    requestId: wanted.requestId,
+    status: wanted.status,
+    routeId: wanted.routeId,
+    originId: wanted.originId,
+    action: isLost ? texts.home : texts.again,
+    actionLink: isLost ? "/" : "",
+    reference: texts.reference,
+  };
+}
+
+/** In a unit that leaves a number one can take in: up to 90 seconds, up to 90 minutes, hours. */
+function timeInWords(seconds: number, { units, space }: PageTexts): string {
+  const size = seconds <= 90 ? 0 : seconds <= 5_400 ? 1 : 2;
+  const count = Math.ceil(seconds / 60 ** size);
+  const [one = "", several = ""] = units[size] ?? [];
+  return `${count}${space}${count === 1 ? one : several}`;
+}
+
+const HTML_ENTITIES: Readonly<Record<string, string>> = {
+  "&": "&amp;",
+  "<": "&lt;",
+  ">": "&gt;",
+  '"': "&quot;",
+  "'": "&#39;",
+};
+
+function escapeHtml(text: string): string {
+  return text.replace(/[&<>"']/g, (character) => HTML_ENTITIES[character] ?? "");
+}
+
+/** Inside a JSON string, and also where a template put a number bare. */
+function escapeJson(text: string): string {
+  return JSON.stringify(text).slice(1, -1);
 }

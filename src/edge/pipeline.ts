@@ -44,11 +44,11 @@ export async function handle(edge: Edge, request: Request, env: Env, context: Ex
       answer = result instanceof Promise ? await result : result;
       if (answer !== undefined) break;
     }
-    answer = respond(edge, x, answer ?? lastResort(x.requestId));
+    answer = respond(edge, x, answer ?? lastResort(x.requestId, request.headers.get("accept")));
   } catch (error) {
     edge.counters.countEvent("weir_internal_errors_total");
     logError({ requestId: x.requestId, error: String(error) });
-    answer = lastResort(x.requestId);
+    answer = lastResort(x.requestId, request.headers.get("accept"));
     x.served = "fallback";
   }
   return record(edge, x, answer);
@@ -56,7 +56,7 @@ export async function handle(edge: Edge, request: Request, env: Env, context: Ex
 
 /** One request before its first stage. */
 export function beginExchange(
-  edge: Edge,
+  edge: Pick<Edge, "tables" | "pop" | "now">,
   request: Request,
   env: Env,
   context: Pick<ExecutionContext, "waitUntil">,

@@ -1,5 +1,5 @@
 /** Every command through the real binary, against a real gateway. */
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Gateway } from "../../local/gateway.ts";
@@ -156,6 +156,40 @@ describe("weir breakers", () => {
     ]);
     expect((await weir("breakers", "trip", "app", "--for", "soon")).code).toBe(2);
     expect((await weir("breakers", "trip", "nope")).stderr).toContain("valid: app");
+  });
+});
+
+describe("weir pages preview", () => {
+  const preview = (...args: string[]): Promise<Finished> =>
+    run("cli/weir.ts", ["pages", "preview", ...args, "--state-dir", join(folder.path, "state")]);
+
+  it("shows what a caller would get, in a language, and writes the page to a file", async () => {
+    const shown = await preview("all", "--state", "limited", "--lang", "de");
+    expect(shown.code).toBe(0);
+    expect(shown.stdout).toMatch(/^429\n/);
+    expect(shown.stdout).toContain("content-language: de\n");
+    expect(shown.stdout).toContain("retry-after: 30\n");
+    expect(shown.stdout).toContain("\n\n<!doctype html>");
+    expect(shown.stdout).toContain("<h1>Zu viele Anfragen</h1>");
+
+    const file = join(folder.path, "page.html");
+    const written = await preview("all", "--out", file);
+    expect(written.stdout).toMatch(/^503\n/);
+    expect(written.stdout).not.toContain("<");
+    expect(readFileSync(file, "utf8")).toContain("<h1>We will be right back</h1>");
+    expect(json(await preview("all", "--accept", "application/json", "--json"))).toMatchObject({
+      route: "all",
+      state: "open",
+      status: 503,
+      headers: { "content-type": "application/json", "weir-served": "fallback" },
+    });
+  });
+
+  it("says what would be valid", async () => {
+    const state = await preview("all", "--state", "ajar");
+    expect([state.code, state.stderr]).toEqual([2, expect.stringContaining("forced-open")]);
+    const route = await preview("nope");
+    expect([route.code, route.stderr]).toEqual([1, expect.stringContaining("valid: all")]);
   });
 });
 

@@ -1,6 +1,7 @@
 /** Checks that depend on more than one place of the file, beside those in load.test.ts. */
 import { describe, expect, it } from "vitest";
 import { loadConfig } from "../../src/config/load.ts";
+import { preparePage } from "../../src/config/pages/prepare.ts";
 
 const base = {
   version: 1,
@@ -12,7 +13,11 @@ const base = {
 };
 
 async function problemsOf(file: unknown, pages: Readonly<Record<string, string>> = {}): Promise<string[]> {
-  const result = await loadConfig(JSON.stringify(file), { configVersion: 1, readPage: async (path) => pages[path] });
+  const result = await loadConfig(JSON.stringify(file), {
+    configVersion: 1,
+    readPage: async (path) => pages[path],
+    preparePage,
+  });
   return result.ok ? [] : result.problems.map(({ path, message }) => `${path}: ${message}`);
 }
 
@@ -51,7 +56,7 @@ describe("a config file", () => {
   it("measures a page in bytes", async () => {
     const routes = [{ ...base.routes[0], degraded: { pages: { "text/html": "big.html" } } }];
     const problems = await problemsOf({ ...base, routes }, { "big.html": "é".repeat(200_000) });
-    expect(problems[0]).toContain("larger than 262144 bytes");
+    expect(problems[0]).toContain("big.html has 400000 bytes with what is inlined; at most 262144 are allowed");
   });
 
   it("warns of a cost that a tenant's bucket can never hold", async () => {

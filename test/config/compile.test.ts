@@ -5,6 +5,9 @@ import type { Config, LimitConfig, RouteConfig } from "../../src/config/model.ts
 import { normalise } from "../../src/config/normalise.ts";
 import { type ConfigFile, configSchema } from "../../src/config/schema.ts";
 import type { Tables } from "../../src/config/tables.ts";
+import type { ReadPages } from "../../src/config/pages/files.ts";
+
+const NO_PAGES: ReadPages = { languages: ["en"], templates: new Map(), findings: [], forms: () => ({}) };
 
 type RouteMatch = Pick<RouteConfig, "path" | "methods" | "host">;
 
@@ -21,7 +24,7 @@ function tablesOf(matches: readonly RouteMatch[], change: Partial<ConfigFile> = 
     routes: matches.map((match, index) => ({ id: `r${index}`, match, origin: "shop" })),
     ...change,
   });
-  const config: Config = { configVersion: 3, hash: "", ...normalise(file, new Map()) };
+  const config: Config = { configVersion: 3, hash: "", ...normalise(file, NO_PAGES) };
   return compileTables(config);
 }
 

@@ -5,6 +5,8 @@ import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { loadConfigFile } from "../../cli/config-file.ts";
 import { formatProblem, loadConfig, type Problem } from "../../src/config/load.ts";
+import { preparePage } from "../../src/config/pages/prepare.ts";
+import { PAGE_VARIABLES } from "../../src/config/pages/vocabulary.ts";
 import { BOUNDS } from "../../src/config/schema.ts";
 
 const base = {
@@ -19,7 +21,7 @@ const base = {
 type Pages = Readonly<Record<string, string>>;
 
 const load = (text: string, pages: Pages = {}, configVersion = 1) =>
-  loadConfig(text, { configVersion, readPage: (path) => Promise.resolve(pages[path]) });
+  loadConfig(text, { configVersion, readPage: (path) => Promise.resolve(pages[path]), preparePage });
 
 async function problemsOfText(text: string, pages: Pages = {}): Promise<readonly Problem[]> {
   const result = await load(text, pages);
@@ -259,21 +261,40 @@ describe("routes and their pages", () => {
     ["{{&requestId}}", "uses an unescaped {{{requestId}}}"],
     [
       "{{requestID}}",
-      'uses unknown variable "requestID"; did you mean "requestId"? valid: retryAfterSeconds, requestId',
+      'uses unknown variable "requestID"; did you mean "requestId"? valid: retryAfterSeconds, retryAfterText, requestId, ',
     ],
-    ["{{#status}}x{{/status}}", "uses a section or partial"],
-    ["{{> other}}", "uses a section or partial"],
-    ["{{#status}}", "is no valid template"],
+    ["{{#status}}x{{/status}}", "uses a section, partial or other delimiters"],
+    ["{{> other}}", "uses a section, partial or other delimiters"],
   ])("refuse a page with %s", async (text, message) => {
     const [problem] = await problemsOf(withPage("p.html"), { "p.html": `<p>${text}</p>` });
     expect(problem?.path).toBe(path);
-    expect(problem?.message).toContain(`"p.html" ${message}`);
+    expect(problem?.message).toContain(`p.html:1:4 ${message}`);
   });
 
-  it("take a page with every known variable and put its text into the config", async () => {
-    const text = "{{retryAfterSeconds}} {{requestId}} {{status}} {{title}} {{routeId}} {{originId}} {{! a comment }}";
+  it("refuse a page that ends inside of a section", async () => {
+    const problems = await problemsOf(withPage("p.html"), { "p.html": "<p>\n{{#status}}</p>" });
+    expect(lines(problems)[0]).toContain('p.html:2:16 is no valid template: Unclosed section "status"');
+  });
+
+  it("take a page with every known variable and put its parts into the config", async () => {
+    const text = "{{requestId}} {{status}}{{title}} {{! a comment }}, {{ routeId }}";
     const result = await load(JSON.stringify({ ...base, ...withPage("p.html") }), { "p.html": text });
-    expect(result.ok && result.config.routes[0]?.degraded?.pages).toEqual({ "text/html": text });
+    const name = "p.html as text/html";
+    expect(result.ok && result.config.routes[0]?.degraded?.pages).toEqual({ "text/html": { en: name } });
+    expect(result.ok && result.config.pages.templates[name]?.parts).toEqual([
+      "",
+      "requestId",
+      " ",
+      "status",
+      "",
+      "title",
+      " , ",
+      "routeId",
+      "",
+    ]);
+    for (const variable of PAGE_VARIABLES) {
+      expect(await problemsOf(withPage("p.html"), { "p.html": `<p>{{${variable}}}` })).toEqual([]);
+    }
   });
 
   it("warn about a cost that a bucket can never hold, without refusing the file", async () => {
@@ -366,7 +387,9 @@ describe("a config file on disk", () => {
   it("finds its pages beside itself", async () => {
     await writeFile(join(folder, "conf", "pages", "p.html"), "<p>{{status}}</p>");
     const result = await loadWithPage("pages/p.html");
-    expect(result.ok && result.config.routes[0]?.degraded?.pages).toEqual({ "text/html": "<p>{{status}}</p>" });
+    expect(result.ok && Object.values(result.config.pages.templates).map(({ parts }) => parts)).toEqual([
+      ["<p>", "status", "</p>"],
+    ]);
   });
 
   it("cannot take a page from outside its folder", async () => {

@@ -1,5 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { normalise } from "../../src/config/normalise.ts";
+import { readPages } from "../../src/config/pages/files.ts";
+import { preparePage } from "../../src/config/pages/prepare.ts";
 import type { ConfigFile } from "../../src/config/schema.ts";
 
 const file = {
@@ -40,7 +42,8 @@ const file = {
   ],
 } satisfies ConfigFile;
 
-const config = normalise(file, new Map([["b.txt", "sorry"]]));
+const texts: Readonly<Record<string, string>> = { "b.txt": "sorry", "b.de.txt": "Verzeihung" };
+const config = normalise(file, await readPages(file, { readPage: async (path) => texts[path], preparePage }));
 const tenant = (id: string) => config.tenants.find((candidate) => candidate.id === id);
 
 describe("tenants", () => {
@@ -125,9 +128,14 @@ describe("origins, identity and routes", () => {
     ]);
   });
 
-  it("of a route carry the text of its pages, a 503 and thirty seconds", () => {
+  it("of a route name its pages by form and language, a 503 and thirty seconds", () => {
+    const pages = { "text/plain": { en: "b.txt as text/plain", de: "b.de.txt as text/plain" } };
+    expect(config.pages.templates).toEqual({
+      "b.txt as text/plain": { parts: ["sorry"] },
+      "b.de.txt as text/plain": { parts: ["Verzeihung"] },
+    });
     expect(config.routes[1]).toMatchObject({
-      degraded: { status: 503, retryAfterMs: 30_000, pages: { "text/plain": "sorry" } },
+      degraded: { status: 503, retryAfterMs: 30_000, pages },
       cache: { scope: "shared", freshForMs: 60_000 },
     });
     expect(config.routes[0]).not.toHaveProperty("degraded");

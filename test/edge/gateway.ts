@@ -3,6 +3,7 @@ import { env } from "cloudflare:workers";
 import { createExecutionContext, waitOnExecutionContext } from "cloudflare:test";
 import { vi } from "vitest";
 import { loadConfig } from "../../src/config/load.ts";
+import { preparePage } from "../../src/config/pages/prepare.ts";
 import { Edge } from "../../src/edge/edge.ts";
 import { handle } from "../../src/edge/pipeline.ts";
 import { mintApiKey } from "../../src/platform/api-key.ts";
@@ -47,17 +48,24 @@ export class Gateway {
     this.#env = { ...env, WAN: { call } };
   }
 
-  /** `file` replaces top-level keys of a small config. */
   static readonly #made: Gateway[] = [];
 
   static async allSettled(): Promise<void> {
     for (const gateway of Gateway.#made.splice(0)) await gateway.settled();
   }
 
-  /** `pop`: what gateways of one PoP share is its cache. */
-  static async of(file: Record<string, unknown>, pop?: string): Promise<Gateway> {
+  /**
+   * `file` replaces top-level keys of a small config. `pop`: what gateways of one PoP share is its cache. `pages`: texts of
+   * page files.
+   */
+  static async of(
+    file: Record<string, unknown>,
+    pop?: string,
+    pages: Readonly<Record<string, string>> = {},
+  ): Promise<Gateway> {
     const text = JSON.stringify({ ...BASE, ...file });
-    const loaded = await loadConfig(text, { configVersion: 1, readPage: async () => undefined });
+    const readPage = async (path: string): Promise<string | undefined> => pages[path];
+    const loaded = await loadConfig(text, { configVersion: 1, readPage, preparePage });
     if (!loaded.ok) throw new Error(JSON.stringify(loaded.problems));
     const gateway = new Gateway(new Edge(loaded.config, pop ?? `test-${crypto.randomUUID()}`));
     Gateway.#made.push(gateway);

@@ -7,6 +7,7 @@ const config: Config = {
   origins: [],
   identity: [],
   rateLimitFields: "ietf",
+  pages: { languages: ["en"], templates: {}, byKind: {} },
   plans: {},
   tenants: [],
   routes: [],

@@ -2,34 +2,22 @@
  * degrade: the ladder. The origin could not answer; the best true answer that is left is given, and its rung is named in
  * `Weir-Served`. Always ends in an answer. `Retry-After` is computed: the breaker's next probe, or the route's own.
  */
-import type { ProxyError } from "../../http/structured.ts";
 import { ageMs, mayServeOnError } from "../../policy/cache/freshness.ts";
 import { ladder, type Rung } from "../../policy/degradation/ladder.ts";
 import { buildAnswer } from "../answer.ts";
 import { callThroughBulkhead } from "../bulkhead.ts";
 import type { Edge } from "../edge.ts";
 import { atEnd, type Exchange, type OriginFailure } from "../exchange.ts";
+import { fallbackPage, type Outage, plainRefusal, PROXY_ERROR } from "../fallback.ts";
 import { lastResort } from "../last-resort.ts";
-import { pageHeaders } from "../pages.ts";
-import { refuse } from "../refuse.ts";
 import { answerFrom } from "./cache.ts";
 import { noteAnswer } from "./forward.ts";
 
-const PROXY_ERROR: Readonly<Record<OriginFailure["reason"], ProxyError>> = {
-  "breaker-open": "destination_unavailable",
-  network: "connection_terminated",
-  timeout: "http_response_timeout",
-  body: "http_response_incomplete",
-  status: "destination_unavailable",
-  internal: "proxy_internal_error",
-  bulkhead: "connection_limit_reached",
-};
 const REPEATABLE_METHODS: readonly string[] = ["GET", "HEAD", "OPTIONS"];
-const DEFAULT_RETRY_AFTER_MS = 5_000;
 
 export async function degrade(edge: Edge, x: Exchange): Promise<Response> {
   const { route, failure } = x;
-  if (route === undefined || failure === undefined) return lastResort(x.requestId);
+  if (route === undefined || failure === undefined) return lastResort(x.requestId, x.request.headers.get("accept"));
   x.proxyError = PROXY_ERROR[failure.reason];
   edge.counters.countEvent(`weir_origin_failures_total{origin="${route.origin.id}",reason="${failure.reason}"}`);
   const entry = x.cache?.entry;
@@ -46,7 +34,7 @@ export async function degrade(edge: Edge, x: Exchange): Promise<Response> {
     if (answer !== failure.response) dropUnused(x, failure.response);
     return answer;
   }
-  return lastResort(x.requestId);
+  return lastResort(x.requestId, x.request.headers.get("accept"));
 }
 
 /** A body nobody reads would hold its connection. */
@@ -62,14 +50,12 @@ async function climb(edge: Edge, x: Exchange, rung: Rung, failure: OriginFailure
     case "failover":
       return failOver(edge, x);
     case "page":
-      return page(edge, x, failure);
+      return fallbackPage(x, outageOf(edge, x, failure));
     case "origin-answer":
       x.served = "origin";
       return failure.response;
     case "plain":
-      x.served = "fallback";
-      x.retryAfterMs = Math.max(failure.retryAfterMs ?? 0, DEFAULT_RETRY_AFTER_MS);
-      return refuse(x, "unavailable");
+      return plainRefusal(x, outageOf(edge, x, failure));
   }
 }
 
@@ -123,19 +109,8 @@ async function failOver(edge: Edge, x: Exchange): Promise<Response | undefined> 
   return buildAnswer(outcome);
 }
 
-function page(edge: Edge, x: Exchange, failure: OriginFailure): Response | undefined {
-  const { route } = x;
-  const degraded = route?.config.degraded;
-  if (route === undefined || degraded === undefined) return undefined;
-  x.served = "fallback";
-  x.retryAfterMs = Math.max(failure.retryAfterMs ?? 0, degraded.retryAfterMs);
-  const { mediaType, body } = edge.pages.render(degraded.pages, x.request.headers.get("accept"), {
-    retryAfterSeconds: Math.ceil(x.retryAfterMs / 1_000),
-    requestId: x.requestId,
-    status: degraded.status,
-    title: "We will be right back",
-    routeId: route.id,
-    originId: route.origin.id,
-  });
-  return new Response(x.method === "HEAD" ? null : body, { status: degraded.status, headers: pageHeaders(mediaType) });
+/** For the end of the ladder: whether somebody opened the breaker by hand is worth saying. */
+function outageOf(edge: Edge, x: Exchange, { reason, retryAfterMs }: OriginFailure): Outage {
+  const view = x.route === undefined ? undefined : edge.origins.sight(x.route.origin.id).view;
+  return { reason, retryAfterMs, byHand: view?.state === "forced-open" };
 }

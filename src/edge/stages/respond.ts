@@ -12,6 +12,21 @@ import { admitRequest } from "./admit.ts";
 
 export function respond(edge: Edge, x: Exchange, answer: Response): Response {
   const { headers } = answer;
+  setOwnHeaders(x, headers);
+  let resetSeconds = 0;
+  const limited = x.caller?.exempt === false && (x.admission !== undefined || isThrottled(x));
+  if (limited && x.route !== undefined && x.caller !== undefined) {
+    resetSeconds = setRateLimit(edge, x, headers, x.route, x.caller);
+  }
+  setRetryAfter(x, headers, resetSeconds);
+  if (x.env.WEIR_SERVER_TIMING === "1") setServerTiming(edge, x, headers);
+  return answer;
+}
+
+const isThrottled = ({ refusal }: Exchange): boolean => refusal === "limited" || refusal === "concurrency";
+
+/** What needs no state. */
+export function setOwnHeaders(x: Exchange, headers: Headers): void {
   if (x.served !== undefined) headers.set("weir-served", x.served);
   headers.set("weir-request-id", x.requestId);
   headers.append("via", VIA);
@@ -21,21 +36,15 @@ export function respond(edge: Edge, x: Exchange, answer: Response): Response {
   }
   if (x.failMode !== undefined) headers.set("weir-fail-mode", x.failMode);
   if (x.route?.lateCost !== undefined) headers.delete(x.route.lateCost.header);
-  let resetSeconds = 0;
-  const throttled = x.refusal === "limited" || x.refusal === "concurrency";
-  const limited = x.caller?.exempt === false && (x.admission !== undefined || throttled);
-  if (limited && x.route !== undefined && x.caller !== undefined) {
-    resetSeconds = setRateLimit(edge, x, headers, x.route, x.caller);
-  }
-  if (x.retryAfterMs !== undefined) {
-    const seconds = Math.max(1, Math.ceil(x.retryAfterMs / 1_000));
-    headers.set("retry-after", String(throttled ? Math.max(seconds, resetSeconds) : seconds));
-  }
   if (x.refusal === "unauthenticated" || x.refusal === "invalid-key" || x.refusal === "key-revoked") {
     headers.set("www-authenticate", 'Bearer realm="weir"');
   }
-  if (x.env.WEIR_SERVER_TIMING === "1") setServerTiming(edge, x, headers);
-  return answer;
+}
+
+export function setRetryAfter(x: Exchange, headers: Headers, resetSeconds: number): void {
+  if (x.retryAfterMs === undefined) return;
+  const seconds = Math.max(1, Math.ceil(x.retryAfterMs / 1_000));
+  headers.set("retry-after", String(isThrottled(x) ? Math.max(seconds, resetSeconds) : seconds));
 }
 
 /** Returns the latest reset among violated limits, in seconds. */
