@@ -108,6 +108,7 @@ function workersOf(options: GatewayOptions, script: string, port: number, edges:
     name: `edge-${index}`,
     bindings: { ...bindings, WEIR_POP: `edge-${index}` },
     durableObjects: remoteObjects,
+    kvNamespaces: { SNAPSHOTS: "snapshots" },
     ...(wanMs > 0 ? { serviceBindings: { WAN: "wan" } } : {}),
     unsafeDirectSockets: [{ host: "127.0.0.1", port: port + index }],
   }));

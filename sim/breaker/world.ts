@@ -137,6 +137,7 @@ class WeirWorld implements BreakerDesign {
   #call(isolate: number, sight: Sight): void {
     const { timeline, random, calls } = this.#context;
     const startedAtMs = this.#nowMs;
+    const epoch = sight.view?.epoch;
     const earlyAgeMs = sight.view?.earlyAgeMs;
     let ended = false;
     let late = false;
@@ -144,14 +145,14 @@ class WeirWorld implements BreakerDesign {
       timeline.at(startedAtMs + earlyAgeMs, () => {
         if (ended) return;
         late = true;
-        noteFailure(sight, "late", BREAKER_DEFAULTS, this.#nowMs, random());
+        noteFailure(sight, epoch, "late", BREAKER_DEFAULTS, this.#nowMs, random());
         this.#report(isolate, sight);
       });
     }
     calls.send(isolate, (failed) => {
       ended = true;
-      if (!failed) noteSuccess(sight, this.#nowMs - startedAtMs, BREAKER_DEFAULTS, this.#nowMs, random());
-      else if (!late) noteFailure(sight, "network", BREAKER_DEFAULTS, this.#nowMs, random());
+      if (!failed) noteSuccess(sight, epoch, this.#nowMs - startedAtMs, BREAKER_DEFAULTS, this.#nowMs, random());
+      else if (!late) noteFailure(sight, epoch, "network", BREAKER_DEFAULTS, this.#nowMs, random());
       this.#report(isolate, sight);
     });
   }

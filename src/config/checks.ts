@@ -47,13 +47,6 @@ export function checkSense(file: ConfigFile): Finding[] {
   checkCosts(file, (path, message) => {
     findings.push({ path, message });
   });
-  for (const [index, route] of file.routes.entries()) {
-    if (route.cache?.snapshot === undefined) continue;
-    findings.push({
-      path: ["routes", index, "cache", "snapshot"],
-      message: "has no effect yet: no snapshots are kept",
-    });
-  }
   return findings;
 }
 

@@ -7,14 +7,14 @@ import type { LimitConfig } from "../config/model.ts";
 import type { CompiledOrigin } from "../config/tables.ts";
 import type { Env } from "../platform/bindings.ts";
 import { failureKindOf } from "../platform/origin-fetch.ts";
-import { mayRetry } from "../policy/breaker/sight.ts";
+import { isSlow, mayRetry } from "../policy/breaker/sight.ts";
 import type { FailureKind, Verdict } from "../policy/breaker/types.ts";
 import type { Priority } from "../policy/limits/types.ts";
 import { earnRetry, mayRepeat, retryWait } from "../policy/forwarding/retry.ts";
 import { verdictOfFailure, verdictOfStatus } from "../policy/forwarding/verdict.ts";
 import { readResponseBody } from "./body.ts";
 import type { BreakerPassage } from "./exchange.ts";
-import type { OriginSight, OriginViews } from "./origin-views.ts";
+import { type OriginSight, type OriginViews, probeTimeoutOf } from "./origin-views.ts";
 
 export interface OriginRequest {
   readonly env: Env;
@@ -126,16 +126,17 @@ async function attemptOnce(
   const { origin, headers, passage } = request;
   const abort = new AbortController();
   const startedAtMs = views.now();
+  const epoch = sight.view?.epoch;
   let late = false;
   const early = lateTimer(sight, request, () => {
     late = true;
-    views.noteFailure(sight, "late", request);
+    views.noteFailure(sight, epoch, "late", request);
   });
   const timeout = setTimeout(
     () => {
       abort.abort(new DOMException("the attempt timed out", "TimeoutError"));
     },
-    Math.max(1, Math.min(origin.config.tryTimeoutMs, leftMs)),
+    Math.max(1, Math.min(passage.kind === "probe" ? probeTimeoutOf(origin) : origin.config.tryTimeoutMs, leftMs)),
   );
   const { clientGone } = request;
   const leave = (): void => {
@@ -152,10 +153,13 @@ async function attemptOnce(
   if (early !== null) clearTimeout(early);
   clearTimeout(timeout);
   const verdict = verdictOf(outcome);
-  if (passage.kind === "probe") views.concludeProbe(request, passage, verdict.kind === "success");
-  else if (verdict.kind === "success") views.noteSuccess(sight, views.now() - startedAtMs, request);
+  const durationMs = views.now() - startedAtMs;
+  if (passage.kind === "probe") {
+    const sound = verdict.kind === "success" && !isSlow(durationMs, origin.config.breaker);
+    views.concludeProbe(request, passage, sound);
+  } else if (verdict.kind === "success") views.noteSuccess(sight, epoch, durationMs, request);
   // A late call has been counted already.
-  else if (verdict.kind === "failure" && !late) views.noteFailure(sight, verdict.failure, request);
+  else if (verdict.kind === "failure" && !late) views.noteFailure(sight, epoch, verdict.failure, request);
   return outcome;
 }
 

@@ -12,6 +12,7 @@ import { Credentials } from "./credentials.ts";
 import { Lessees } from "./lessees.ts";
 import { OriginViews } from "./origin-views.ts";
 import { ResponseStore } from "./response-store.ts";
+import { Snapshots } from "./snapshots.ts";
 
 /** Callers by address whose partition, and whose address as numbers, is remembered. */
 const MAX_KNOWN_ADDRESSES = 10_000;
@@ -31,6 +32,7 @@ export class Edge {
   readonly lessees: Lessees;
   readonly origins: OriginViews;
   readonly responses: ResponseStore;
+  readonly snapshots = new Snapshots();
   /** Address -> hashed partition, see `identify`. */
   readonly addresses = new LRUCache<string, AddressPartition>({ max: MAX_KNOWN_ADDRESSES });
   /** Address as the platform says it -> as numbers, see `access`. */

@@ -25,7 +25,7 @@ import {
   takeView,
   type Turn,
 } from "../policy/breaker/sight.ts";
-import type { ReportedFailure } from "../policy/breaker/types.ts";
+import { LONGEST_PROBE_MS, type ReportedFailure } from "../policy/breaker/types.ts";
 import { newRetryBudget, type RetryBudget } from "../policy/forwarding/retry.ts";
 import { ORIGIN_REPORT_VERSION, type OriginSettings } from "../protocol/origin.ts";
 import type { BreakerPassage, Caller } from "./exchange.ts";
@@ -67,6 +67,9 @@ export function originObjectName(originId: string): string {
   return `origin:${originId}`;
 }
 
+/** A probe's call takes no longer, so that its lease outlives it. */
+export const probeTimeoutOf = ({ config }: CompiledOrigin): number => Math.min(LONGEST_PROBE_MS, config.tryTimeoutMs);
+
 export function originSettings(origin: CompiledOrigin, configVersion: number): OriginSettings {
   const { config } = origin;
   const { concurrency } = config;
@@ -74,7 +77,7 @@ export function originSettings(origin: CompiledOrigin, configVersion: number): O
     configVersion,
     breaker: config.breaker,
     probeUrl: origin.base + origin.pathPrefix + config.probePath,
-    probeTimeoutMs: config.tryTimeoutMs,
+    probeTimeoutMs: probeTimeoutOf(origin),
     ...(concurrency === undefined || concurrency.min === concurrency.max ? {} : { adaptive: concurrency }),
   };
 }
@@ -126,7 +129,7 @@ export class OriginViews {
       caller: x.caller.tenant.anonymous ? x.caller.principal : x.caller.tenant.id,
       priority: x.caller.tenant.priority,
       mayProbe: x.method === "GET" || x.method === "HEAD",
-      probeTimeoutMs: x.origin.config.tryTimeoutMs,
+      probeTimeoutMs: probeTimeoutOf(x.origin),
       random: this.random(),
     };
   }
@@ -158,7 +161,7 @@ export class OriginViews {
   }
 
   async #askProbe(sight: OriginSight, x: PassRequest): Promise<BreakerPassage> {
-    const request = { v: 1 as const, pop: x.pop, timeoutMs: x.origin.config.tryTimeoutMs };
+    const request = { v: 1 as const, pop: x.pop, timeoutMs: probeTimeoutOf(x.origin) };
     try {
       const asked = callCoordinator(x.env, "ORIGIN", originObjectName(x.origin.id), "probe", request);
       const { leaseId, view } = await withDeadline(asked, VIEW_DEADLINE_MS * 2);
@@ -208,14 +211,14 @@ export class OriginViews {
     }
   }
 
-  noteSuccess(sight: OriginSight, durationMs: number, site: CallSite): void {
-    noteSuccess(sight, durationMs, site.origin.config.breaker, this.now(), this.random());
+  noteSuccess(sight: OriginSight, epoch: number | undefined, durationMs: number, site: CallSite): void {
+    noteSuccess(sight, epoch, durationMs, site.origin.config.breaker, this.now(), this.random());
     this.#scheduleReport(sight, site);
   }
 
   /** A failure, or a call pending past the early age; each call is noted once. */
-  noteFailure(sight: OriginSight, kind: ReportedFailure, site: CallSite): void {
-    noteFailure(sight, kind, site.origin.config.breaker, this.now(), this.random());
+  noteFailure(sight: OriginSight, epoch: number | undefined, kind: ReportedFailure, site: CallSite): void {
+    noteFailure(sight, epoch, kind, site.origin.config.breaker, this.now(), this.random());
     this.#scheduleReport(sight, site);
   }
 

@@ -156,7 +156,8 @@ function recordOf(response: Response | undefined): Omit<StoredResponse, "body"> 
   return isRecord(value) ? value : undefined;
 }
 
-function isRecord(value: unknown): value is Omit<StoredResponse, "body"> {
+/** A record of ours, without its body. */
+export function isRecord(value: unknown): value is Omit<StoredResponse, "body"> {
   if (typeof value !== "object" || value === null) return false;
   if (!("status" in value && "headers" in value && "freshness" in value && "vary" in value)) return false;
   const { status, headers, freshness, vary } = value;

@@ -20,6 +20,8 @@ export interface Env {
   readonly TENANT: DurableObjectNamespace;
   readonly ORIGIN: DurableObjectNamespace;
   readonly METRICS: DurableObjectNamespace;
+  /** KV: last good answers, for when an origin is down. Without it there are none. */
+  readonly SNAPSHOTS?: KVNamespace;
   /** Local only. */
   readonly WAN?: CoordinatorGateway;
   /** Secret: MAC of API keys, at least 32 characters. */

@@ -3,6 +3,7 @@ import type { AdaptiveBounds } from "../policy/forwarding/adaptive-limit.ts";
 import type { Forced, Transition } from "../policy/breaker/state-machine.ts";
 import type { BreakerSettings, Outcomes, ReportedFailure } from "../policy/breaker/types.ts";
 import type { BreakerView } from "../policy/breaker/view.ts";
+import type { SnapshotVerdict } from "../policy/cache/snapshot.ts";
 
 export const ORIGIN_REPORT_VERSION = 2;
 
@@ -71,6 +72,17 @@ export interface OriginProtocol {
     readonly epoch: number;
     readonly succeeded: boolean;
   }): Promise<{ readonly view: BreakerView }>;
+  /** Names are hashes of cache keys: of the URL, and of its variant. */
+  snapshot(request: {
+    readonly v: 1;
+    readonly url: string;
+    readonly variant: string;
+    readonly fingerprint: string;
+    readonly intervalMs: number;
+  }): Promise<SnapshotVerdict>;
+  /** All variants of a URL. */
+  retireSnapshot(request: { readonly v: 1; readonly url: string }): Promise<{ readonly variants: readonly string[] }>;
+  hasSnapshot(request: { readonly v: 1; readonly url: string }): Promise<{ readonly stands: boolean }>;
   status(request: { readonly v: 1 }): Promise<OriginStatus>;
   force(request: {
     readonly v: 1;

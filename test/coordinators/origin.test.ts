@@ -112,7 +112,7 @@ describe("the Origin object", () => {
     );
     await evictDurableObject(origin());
     expect((await origin().status()).history.map(({ reason, by }) => [reason, by])).toEqual([
-      ["forced open: drill", "me"],
+      ["drill", "me"],
       ["reset: done", "you"],
     ]);
     await runInDurableObject(origin(), async (instance: Origin) => {

@@ -14,8 +14,9 @@ import {
   resetBreaker,
   tick,
 } from "../../policy/breaker/state-machine.ts";
-import { REPORTED_FAILURES, type ReportedFailure } from "../../policy/breaker/types.ts";
+import { LONGEST_PROBE_MS, REPORTED_FAILURES, type ReportedFailure } from "../../policy/breaker/types.ts";
 import { type BreakerView, viewOf } from "../../policy/breaker/view.ts";
+import type { SnapshotVerdict } from "../../policy/cache/snapshot.ts";
 import { type AdaptiveLimit, newAdaptiveLimit, noteLatency } from "../../policy/forwarding/adaptive-limit.ts";
 import { verdictOfStatus } from "../../policy/forwarding/verdict.ts";
 import {
@@ -28,11 +29,11 @@ import {
 import { takeTurn } from "../turn.ts";
 import { Edges } from "./edges.ts";
 import { checkReport } from "./report.ts";
+import { SnapshotTable } from "./snapshot-table.ts";
 import { OriginStorage } from "./storage.ts";
 
 /** A lost probe's place is free again this long after its own timeout. */
 const PROBE_LEASE_MARGIN_MS = 1_000;
-const MAX_PROBE_TIMEOUT_MS = 60_000;
 /** The object probes by itself when no edge has taken the lease for so long. */
 const OWN_PROBE_AFTER_MS = 1_000;
 const OWN_POP = "coordinator";
@@ -40,6 +41,7 @@ const MAX_FORCED_MS = 30 * 86_400_000;
 
 export class Origin extends DurableObject<Env> implements OriginProtocol {
   readonly #storage: OriginStorage;
+  readonly #snapshots: SnapshotTable;
   #breaker: Breaker | undefined;
   #settings: OriginSettings | undefined;
   #settingsDirty = false;
@@ -53,6 +55,7 @@ export class Origin extends DurableObject<Env> implements OriginProtocol {
   constructor(state: DurableObjectState, env: Env) {
     super(state, env);
     this.#storage = new OriginStorage(state.storage);
+    this.#snapshots = new SnapshotTable(state.storage);
     this.#load();
   }
 
@@ -74,7 +77,7 @@ export class Origin extends DurableObject<Env> implements OriginProtocol {
     readonly leaseId: string | undefined;
     readonly view: BreakerView;
   }> {
-    const timeoutMs = Math.min(MAX_PROBE_TIMEOUT_MS, Math.max(0, request.timeoutMs));
+    const timeoutMs = Math.min(LONGEST_PROBE_MS, Math.max(0, request.timeoutMs));
     const granted = this.#turn(undefined, (breaker, nowMs) => {
       const leaseId = crypto.randomUUID();
       const taken = grantProbe(breaker, leaseId, nowMs + timeoutMs + PROBE_LEASE_MARGIN_MS, nowMs);
@@ -97,6 +100,27 @@ export class Origin extends DurableObject<Env> implements OriginProtocol {
     });
     await this.#scheduleProbe();
     return { view };
+  }
+
+  async snapshot(request: {
+    readonly v: 1;
+    readonly url: string;
+    readonly variant: string;
+    readonly fingerprint: string;
+    readonly intervalMs: number;
+  }): Promise<SnapshotVerdict> {
+    const { url, variant, fingerprint, intervalMs } = request;
+    return this.#snapshots.offer(url, variant, fingerprint, intervalMs, Date.now());
+  }
+
+  async retireSnapshot({ url }: { readonly v: 1; readonly url: string }): Promise<{
+    readonly variants: readonly string[];
+  }> {
+    return { variants: this.#snapshots.retire(url) };
+  }
+
+  async hasSnapshot({ url }: { readonly v: 1; readonly url: string }): Promise<{ readonly stands: boolean }> {
+    return { stands: this.#snapshots.stands(url) };
   }
 
   async status(): Promise<OriginStatus> {
@@ -258,7 +282,7 @@ async function fetchProbe(settings: OriginSettings): Promise<boolean> {
     const response = await fetch(settings.probeUrl, {
       redirect: "manual",
       headers: { "user-agent": "weir-probe", "weir-attempt": "1" },
-      signal: AbortSignal.timeout(Math.min(MAX_PROBE_TIMEOUT_MS, settings.probeTimeoutMs)),
+      signal: AbortSignal.timeout(Math.min(LONGEST_PROBE_MS, settings.probeTimeoutMs)),
     });
     await response.body?.cancel();
     return verdictOfStatus(response.status).kind === "success";

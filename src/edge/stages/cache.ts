@@ -20,6 +20,7 @@ import type { OriginAnswer } from "../call-origin.ts";
 import type { Edge } from "../edge.ts";
 import type { CacheContext, Exchange, StageAnswer } from "../exchange.ts";
 import type { StoredResponse } from "../response-store.ts";
+import type { SnapshotSite } from "../snapshots.ts";
 import { refuse } from "../refuse.ts";
 
 const CONDITIONS: readonly string[] = [
@@ -131,7 +132,7 @@ export function receiveFromOrigin(edge: Edge, x: Exchange, answer: OriginAnswer)
   if (context === undefined) return buildAnswer(answer);
   if (!context.cacheable || x.method !== "GET") {
     const safe = ["GET", "HEAD", "OPTIONS"].includes(x.method);
-    if (!safe && answer.status < 400) x.waitUntil(edge.responses.forget(context.key));
+    if (!safe && answer.status < 400) retire(edge, x, context);
     return buildAnswer(answer);
   }
   const nowMs = edge.now();
@@ -166,6 +167,7 @@ function store(
     const freshness = freshnessOf(entry.status, reader(merged), policy, requestedAtMs, nowMs);
     const renewed: StoredResponse = { ...entry, headers, freshness };
     x.waitUntil(edge.responses.put(key, reader(requestHeaders), renewed));
+    offerSnapshot(edge, x, context, renewed);
     return renewed;
   }
   const may = mayStore(
@@ -180,7 +182,7 @@ function store(
     policy,
   );
   if (!may || answer.verdict.kind === "failure") {
-    if (RETIRING_STATUS.includes(answer.status)) x.waitUntil(edge.responses.forget(key));
+    if (RETIRING_STATUS.includes(answer.status)) retire(edge, x, context);
     return undefined;
   }
   const fresh: StoredResponse = {
@@ -191,7 +193,34 @@ function store(
     vary: varyFields(header("vary")) ?? [],
   };
   x.waitUntil(edge.responses.put(key, reader(requestHeaders), fresh));
+  if (RETIRING_STATUS.includes(answer.status)) retireSnapshot(edge, x, context);
+  else offerSnapshot(edge, x, context, fresh);
   return fresh;
+}
+
+/** The origin has said that what is stored is no answer any more. */
+function retire(edge: Edge, x: Exchange, context: CacheContext): void {
+  x.waitUntil(edge.responses.forget(context.key));
+  retireSnapshot(edge, x, context);
+}
+
+function retireSnapshot(edge: Edge, x: Exchange, context: CacheContext): void {
+  const { route } = x;
+  if (route?.config.cache?.snapshotIntervalMs === undefined) return;
+  const work = edge.snapshots.retire(snapshotSite(edge, x, context, route));
+  if (work !== undefined) x.waitUntil(work);
+}
+
+function offerSnapshot(edge: Edge, x: Exchange, context: CacheContext, entry: StoredResponse): void {
+  const { route } = x;
+  const intervalMs = route?.config.cache?.snapshotIntervalMs;
+  if (route === undefined || intervalMs === undefined) return;
+  const work = edge.snapshots.offer(snapshotSite(edge, x, context, route), entry, intervalMs);
+  if (work !== undefined) x.waitUntil(work);
+}
+
+export function snapshotSite(edge: Edge, x: Exchange, { key }: CacheContext, route: CompiledRoute): SnapshotSite {
+  return { env: x.env, originId: route.origin.id, key, header: reader(x.headers), nowMs: edge.now() };
 }
 
 /** One refresh of a URL at a time in this isolate. What fails leaves the stored entry as it is. */

@@ -10,7 +10,7 @@ import type { Edge } from "../edge.ts";
 import { atEnd, type Exchange, type OriginFailure } from "../exchange.ts";
 import { fallbackPage, type Outage, plainRefusal, PROXY_ERROR } from "../fallback.ts";
 import { lastResort } from "../last-resort.ts";
-import { answerFrom } from "./cache.ts";
+import { answerFrom, snapshotSite } from "./cache.ts";
 import { noteAnswer } from "./forward.ts";
 
 const REPEATABLE_METHODS: readonly string[] = ["GET", "HEAD", "OPTIONS"];
@@ -23,6 +23,7 @@ export async function degrade(edge: Edge, x: Exchange): Promise<Response> {
   const entry = x.cache?.entry;
   const rungs = ladder({
     mayServeStale: entry !== undefined && mayServeOnError(entry.freshness, edge.now()),
+    keepsSnapshots: route.config.cache?.snapshotIntervalMs !== undefined && x.cache?.cacheable === true,
     hasFailover: route.failover !== undefined,
     repeatable: REPEATABLE_METHODS.includes(x.method),
     hasPage: route.config.degraded !== undefined,
@@ -47,6 +48,8 @@ async function climb(edge: Edge, x: Exchange, rung: Rung, failure: OriginFailure
   switch (rung) {
     case "stale":
       return stale(edge, x);
+    case "snapshot":
+      return snapshot(edge, x);
     case "failover":
       return failOver(edge, x);
     case "page":
@@ -67,6 +70,15 @@ function stale(edge: Edge, x: Exchange): Response | undefined {
   const ttl = Math.floor((entry.freshness.lifetimeMs - ageMs(entry.freshness, nowMs)) / 1_000);
   const status = x.failure?.response === undefined ? "" : `; fwd-status=${x.failure.response.status}`;
   return answerFrom(x, entry, nowMs, `weir; hit; fwd=stale${status}; ttl=${ttl}`);
+}
+
+async function snapshot(edge: Edge, x: Exchange): Promise<Response | undefined> {
+  const { cache, route } = x;
+  if (cache === undefined || route === undefined) return undefined;
+  const entry = await edge.snapshots.find(snapshotSite(edge, x, cache, route));
+  if (entry === undefined) return undefined;
+  x.served = "snapshot";
+  return answerFrom(x, entry, edge.now(), "weir; hit; fwd=stale; detail=snapshot");
 }
 
 /** The second origin, behind a breaker of its own. What it answers is not stored under the first one's name. */

@@ -197,9 +197,13 @@ function withoutCoordinator(sight: Sight, x: PassageRequest): Exclude<SightVerdi
   return { kind: "go", mayRetry: false, share: 1 };
 }
 
-/** The call was answered after `durationMs`. */
+/**
+ * The call was answered after `durationMs`. `epoch`: of the view under which it began; what began under an earlier one says
+ * nothing of the origin that is tried again, but for its pace.
+ */
 export function noteSuccess(
   sight: Sight,
+  epoch: number | undefined,
   durationMs: number,
   settings: BreakerSettings,
   nowMs: number,
@@ -208,25 +212,31 @@ export function noteSuccess(
   sight.latencyTotalMs += durationMs;
   const bucket = latencyBucket(durationMs);
   sight.latencies[bucket] = (sight.latencies[bucket] ?? 0) + 1;
-  if (settings.slowCallMs > 0 && durationMs > settings.slowCallMs) {
-    noteFailure(sight, "slow", settings, nowMs, random);
+  if (isSlow(durationMs, settings)) {
+    noteFailure(sight, epoch, "slow", settings, nowMs, random);
     return;
   }
+  if (epoch !== sight.view?.epoch) return;
   untoldAt(sight, nowMs).successes++;
   noteAnswer(sight.throttle, true, nowMs);
   observeLocally(sight.local, false, settings, nowMs, random);
 }
 
-/** A failure, or a call pending past the early age. */
+export const isSlow = (durationMs: number, { slowCallMs }: BreakerSettings): boolean =>
+  slowCallMs > 0 && durationMs > slowCallMs;
+
+/** A failure, or a call pending past the early age; `epoch` as above. */
 export function noteFailure(
   sight: Sight,
+  epoch: number | undefined,
   kind: ReportedFailure,
   settings: BreakerSettings,
   nowMs: number,
   random: number,
 ): void {
-  untoldAt(sight, kind === "late" ? nowMs + LATE_GRACE_MS : nowMs).failures++;
   sight.failures[kind] = (sight.failures[kind] ?? 0) + 1;
+  if (epoch !== sight.view?.epoch) return;
+  untoldAt(sight, kind === "late" ? nowMs + LATE_GRACE_MS : nowMs).failures++;
   sight.failedAtMs = nowMs;
   noteAnswer(sight.throttle, false, nowMs);
   observeLocally(sight.local, true, settings, nowMs, random);
@@ -349,7 +359,11 @@ export function takeView(sight: Sight, view: BreakerView, nowMs: number): void {
   if (view.epoch < known || (view.epoch === known && nowMs < sight.viewAtMs)) return;
   // What failed before the breaker moved says nothing of the origin that is tried again.
   if (sight.view !== undefined && view.epoch > sight.view.epoch) forgetCalls(sight.throttle, nowMs);
-  if (view.epoch > known) sight.ramp = undefined;
+  if (sight.view !== undefined && view.epoch > known) {
+    sight.ramp = undefined;
+    // Of calls of the epoch before: told with this one they would count.
+    sight.untold = [];
+  }
   sight.view = view;
   sight.viewAtMs = nowMs;
 }

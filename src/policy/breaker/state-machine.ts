@@ -237,12 +237,12 @@ function move(
   reason: string,
   pops: readonly string[],
   nowMs: number,
-  { from = breaker.state.kind, by }: { readonly from?: string; readonly by?: string } = {},
+  { from = breaker.state.kind, name = to.kind, by }: { from?: string; name?: string; by?: string } = {},
 ): void {
   breaker.epoch++;
   const { epoch, score } = breaker;
   const hand = by === undefined ? {} : { by };
-  breaker.history.push({ atMs: nowMs, from, to: to.kind, reason, score, pops, epoch, ...hand });
+  breaker.history.push({ atMs: nowMs, from, to: name, reason, score, pops, epoch, ...hand });
   if (breaker.history.length > MAX_HISTORY) breaker.history.splice(0, breaker.history.length - MAX_HISTORY);
   breaker.state = to;
   breaker.score = 0;
@@ -297,17 +297,20 @@ export function concludeProbe(
 
 export function force(breaker: Breaker, forced: Forced, nowMs: number): void {
   tick(breaker, nowMs);
+  const from = breaker.forced === undefined ? breaker.state.kind : `forced-${breaker.forced.state}`;
   breaker.forced = forced;
-  move(breaker, breaker.state, `forced ${forced.state}: ${forced.reason}`, [], nowMs, { by: forced.by });
+  const name = `forced-${forced.state}`;
+  move(breaker, breaker.state, forced.reason, [], nowMs, { from, name, by: forced.by });
 }
 
 /** By hand: closed, whatever it was; and nothing that came before counts as flapping. */
 export function resetBreaker(breaker: Breaker, reason: string, by: string, nowMs: number): void {
   tick(breaker, nowMs);
+  const from = breaker.forced === undefined ? breaker.state.kind : `forced-${breaker.forced.state}`;
   breaker.forced = undefined;
   breaker.flaps = 0;
   breaker.closedAtMs = Number.NEGATIVE_INFINITY;
-  move(breaker, { kind: "closed" }, `reset: ${reason}`, [], nowMs, { by });
+  move(breaker, { kind: "closed" }, `reset: ${reason}`, [], nowMs, { from, by });
 }
 
 /** At which age a pending call is late; undefined: not known yet. */

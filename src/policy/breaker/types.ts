@@ -48,6 +48,9 @@ export const BREAKER_DEFAULTS: BreakerSettings = {
   rampMs: 10_000,
 };
 
+/** Whatever an origin's own timeout, a probe ends within this: its lease does, too. */
+export const LONGEST_PROBE_MS = 60_000;
+
 /** Why one origin call failed. */
 export type FailureKind = Exclude<ReportedFailure, "late" | "slow">;
 

@@ -19,6 +19,8 @@ type ViewedState =
       readonly state: "closed" | "forced-closed" | "forced-open";
       readonly epoch: number;
       readonly popOpenForMs: number;
+      /** Of what is forced. */
+      readonly endsInMs?: number;
     }
   | { readonly state: "open" | "half-open"; readonly epoch: number; readonly nextProbeInMs: number }
   | { readonly state: "ramp"; readonly epoch: number; readonly rampAgeMs: number; readonly rampMs: number };
@@ -39,7 +41,9 @@ export function viewOf(breaker: Breaker, pop: string, nowMs: number): BreakerVie
 function stateOf(breaker: Breaker, pop: string, nowMs: number): ViewedState {
   const { state, epoch, forced } = breaker;
   const popOpenForMs = Math.max(0, (breaker.pops.get(pop)?.openUntilMs ?? 0) - nowMs);
-  if (forced !== undefined) return { state: `forced-${forced.state}`, epoch, popOpenForMs: 0 };
+  if (forced !== undefined) {
+    return { state: `forced-${forced.state}`, epoch, popOpenForMs: 0, endsInMs: Math.max(0, forced.untilMs - nowMs) };
+  }
   switch (state.kind) {
     case "closed":
       return { state: "closed", epoch, popOpenForMs };
@@ -58,7 +62,7 @@ export type ViewVerdict =
   /** A probe is due: ask for the lease. */
   | { readonly kind: "probe" };
 
-const FORCED_RETRY_AFTER_MS = 5_000;
+const LEAST_FORCED_MS = 1_000;
 const PROBE_UNDER_WAY_RETRY_AFTER_MS = 1_000;
 
 /** `ageMs`: since the view was received. `caller`: who is in the ramp or not. `mayProbe`: a safe method. Cost: O(1), one short hash in the ramp. */
@@ -67,7 +71,7 @@ export function judge(view: BreakerView, ageMs: number, caller: string, mayProbe
     case "forced-closed":
       return { kind: "go", mayRetry: true, share: 1 };
     case "forced-open":
-      return { kind: "refused", retryAfterMs: FORCED_RETRY_AFTER_MS };
+      return { kind: "refused", retryAfterMs: Math.max(LEAST_FORCED_MS, (view.endsInMs ?? 0) - ageMs) };
     case "closed":
       return view.popOpenForMs > ageMs
         ? { kind: "refused", retryAfterMs: view.popOpenForMs - ageMs }

@@ -61,7 +61,8 @@ describe("an isolate's sight of a breaker", () => {
     expect(decide(sight, at(14_500))).toMatchObject({ kind: "refused" });
     noteUnreachable(sight, 15_001);
     expect(decide(sight, at(15_001))).toEqual({ kind: "go", mayRetry: false, share: 1 });
-    for (let call = 0; call < 20; call++) noteFailure(sight, "network", BREAKER_DEFAULTS, 15_001, 0.5);
+    for (let call = 0; call < 20; call++)
+      noteFailure(sight, sight.view?.epoch, "network", BREAKER_DEFAULTS, 15_001, 0.5);
     expect(decide(sight, at(15_002))).toMatchObject({ kind: "refused" });
     expect(decideAfterAsking(sight, at(30_000))).toEqual({ kind: "go", mayRetry: false, share: 1 });
   });
@@ -71,7 +72,7 @@ describe("an isolate's sight of a breaker", () => {
     takeView(sight, closed, 0);
     for (let call = 0; call < 100; call++) {
       decide(sight, at(0, { random: 0.99 }));
-      noteFailure(sight, "status", BREAKER_DEFAULTS, 0, 0.5);
+      noteFailure(sight, sight.view?.epoch, "status", BREAKER_DEFAULTS, 0, 0.5);
     }
     expect(decide(sight, at(10))).toMatchObject({ kind: "refused" });
     takeView(sight, { ...closed, epoch: 2 }, 20);
@@ -99,11 +100,12 @@ describe("a retry", () => {
     const sight = newSight(0);
     expect(mayRetry(sight, BREAKER_DEFAULTS)).toBe(false);
     takeView(sight, closed, 0);
-    for (let failure = 0; failure < 5; failure++) noteFailure(sight, "network", BREAKER_DEFAULTS, 0, 0.5);
+    for (let failure = 0; failure < 5; failure++)
+      noteFailure(sight, sight.view?.epoch, "network", BREAKER_DEFAULTS, 0, 0.5);
     expect(mayRetry(sight, BREAKER_DEFAULTS)).toBe(true);
-    noteFailure(sight, "network", BREAKER_DEFAULTS, 0, 0.5);
+    noteFailure(sight, sight.view?.epoch, "network", BREAKER_DEFAULTS, 0, 0.5);
     expect(mayRetry(sight, BREAKER_DEFAULTS)).toBe(false);
-    noteSuccess(sight, 20, BREAKER_DEFAULTS, 0, 0.5);
+    noteSuccess(sight, sight.view?.epoch, 20, BREAKER_DEFAULTS, 0, 0.5);
     expect(mayRetry(sight, BREAKER_DEFAULTS)).toBe(true);
     takeView(sight, open, 1);
     expect(mayRetry(sight, BREAKER_DEFAULTS)).toBe(false);
@@ -151,13 +153,13 @@ describe("reports", () => {
   it("go every second, ten times as often while calls fail, one at a time", () => {
     const sight = newSight(0);
     const { turn } = begun(sight, 10_000);
-    noteSuccess(sight, 5, BREAKER_DEFAULTS, 10_010, 0.5);
+    noteSuccess(sight, sight.view?.epoch, 5, BREAKER_DEFAULTS, 10_010, 0.5);
     expect(scheduleReport(sight, 10_010)).toBeUndefined();
     expect(endReport(sight, turn, { seq: 1, view: closed }, 10_020)).toBe(true);
     const late = scheduleReport(sight, 10_020);
     expect(late).toMatchObject({ delayMs: 980 });
     // A failure does not wait for the one that is scheduled, which then does nothing.
-    noteFailure(sight, "network", BREAKER_DEFAULTS, 10_030, 0.5);
+    noteFailure(sight, sight.view?.epoch, "network", BREAKER_DEFAULTS, 10_030, 0.5);
     const soon = scheduleReport(sight, 10_030);
     expect(soon).toMatchObject({ delayMs: 70 });
     expect(beginReport(sight, soon?.turn ?? 0, 10_100)).toMatchObject({ seq: 2, failures: { network: 1 } });
@@ -178,8 +180,8 @@ describe("reports", () => {
 
   it("say every outcome once, with its age: what was not answered goes again under the same number", () => {
     const sight = newSight(10_000);
-    noteSuccess(sight, 20, BREAKER_DEFAULTS, 10_000, 0.5);
-    noteFailure(sight, "timeout", BREAKER_DEFAULTS, 10_200, 0.5);
+    noteSuccess(sight, sight.view?.epoch, 20, BREAKER_DEFAULTS, 10_000, 0.5);
+    noteFailure(sight, sight.view?.epoch, "timeout", BREAKER_DEFAULTS, 10_200, 0.5);
     const first = begun(sight, 10_400);
     expect(first.batch).toMatchObject({ seq: 1, failures: { timeout: 1 } });
     expect(first.batch.outcomes).toEqual([
@@ -188,7 +190,7 @@ describe("reports", () => {
     ]);
     expect(first.batch.latencies.reduce((sum, count) => sum + count, 0)).toBe(1);
     endReport(sight, first.turn, undefined, 12_400);
-    noteFailure(sight, "late", BREAKER_DEFAULTS, 12_400, 0.5);
+    noteFailure(sight, sight.view?.epoch, "late", BREAKER_DEFAULTS, 12_400, 0.5);
     const again = begun(sight, 12_500);
     expect(again.batch).toMatchObject({ seq: 1, failures: { timeout: 1 } });
     expect(again.batch.outcomes).toEqual([
@@ -205,9 +207,22 @@ describe("reports", () => {
     expect(begun(sight, 12_800).batch.seq).toBe(2);
   });
 
+  it("say nothing of calls that began before the breaker moved, but how long they took", () => {
+    const sight = newSight(0);
+    takeView(sight, closed, 0);
+    noteFailure(sight, 1, "network", BREAKER_DEFAULTS, 10_000, 0.5);
+    takeView(sight, { ...closed, epoch: 4 }, 10_100);
+    for (let call = 0; call < 30; call++) noteFailure(sight, 1, "timeout", BREAKER_DEFAULTS, 10_200, 0.5);
+    noteSuccess(sight, 1, 900, BREAKER_DEFAULTS, 10_200, 0.5);
+    const { batch } = begun(sight, 10_300);
+    expect(batch).toMatchObject({ epoch: 4, outcomes: [], failures: { network: 1, timeout: 30 }, latencyTotalMs: 900 });
+    expect(sight.local.score).toBeLessThan(1);
+  });
+
   it("are bounded: outcomes of more than 24 steps are told with the oldest", () => {
     const sight = newSight(0);
-    for (let call = 0; call < 200; call++) noteSuccess(sight, 20, BREAKER_DEFAULTS, 10_000 + call * 100, 0.5);
+    for (let call = 0; call < 200; call++)
+      noteSuccess(sight, sight.view?.epoch, 20, BREAKER_DEFAULTS, 10_000 + call * 100, 0.5);
     const { batch } = begun(sight, 30_000);
     expect(batch.outcomes).toHaveLength(24);
     expect(batch.outcomes.reduce((sum, [, successes]) => sum + successes, 0)).toBe(200);
@@ -216,8 +231,8 @@ describe("reports", () => {
   it("count a call slower than asked for as a failure", () => {
     const sight = newSight(0);
     const settings = { ...BREAKER_DEFAULTS, slowCallMs: 300 };
-    noteSuccess(sight, 300, settings, 0, 0.5);
-    noteSuccess(sight, 301, settings, 0, 0.5);
+    noteSuccess(sight, sight.view?.epoch, 300, settings, 0, 0.5);
+    noteSuccess(sight, sight.view?.epoch, 301, settings, 0, 0.5);
     expect(begun(sight, 0).batch).toMatchObject({ failures: { slow: 1 }, outcomes: [[0, 1, 1]] });
   });
 });

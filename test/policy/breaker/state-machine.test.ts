@@ -142,6 +142,8 @@ describe("by hand", () => {
     force(breaker, { state: "open", reason: "drill", by: "me", untilMs: T0 + 60_000 }, T0);
     report(breaker, "A", 0, 1_000, T0 + 1);
     expect(viewOf(breaker, "A", T0 + 1).state).toBe("forced-open");
+    // When it ends is when to come back.
+    expect(judge(viewOf(breaker, "A", T0 + 1), 999, "t", true)).toEqual({ kind: "refused", retryAfterMs: 59_000 });
     expect(grantProbe(breaker, "p", T0 + 9, T0 + 2)).toBe(false);
     tick(breaker, T0 + 60_000);
     expect(breaker.state.kind).toBe("open");

@@ -1,0 +1,181 @@
+/**
+ * Snapshots in KV, see `policy/cache/snapshot`: offered behind answers, read only when the ladder needs them. Whether one
+ * is written, and whether one still stands, is the origin's coordinator's word, so the interval and a retirement hold for
+ * the world. Without the binding nothing is kept, and nothing is found.
+ */
+import { LRUCache } from "lru-cache";
+import type { Env } from "../platform/bindings.ts";
+import { callCoordinator, withDeadline } from "../platform/coordinators.ts";
+import type { HeaderReader } from "../policy/cache/freshness.ts";
+import { mayServeSnapshot, mayTakeSnapshot, SNAPSHOT_LIFE_MS } from "../policy/cache/snapshot.ts";
+import { variantKey } from "../policy/cache/storing.ts";
+import { originObjectName } from "./origin-views.ts";
+import { isRecord, type StoredResponse } from "./response-store.ts";
+
+/** URLs whose next occasion this isolate remembers. */
+const MAX_REMEMBERED = 20_000;
+/** Snapshots this isolate keeps at hand during an outage, and for how long without asking again. */
+const MAX_AT_HAND = 500;
+const AT_HAND_BYTES = 8 * 1_048_576;
+const AT_HAND_MS = 30_000;
+const READ_DEADLINE_MS = 500;
+/** The coordinator's word on a snapshot is waited for so long; without it the snapshot is good. */
+const WORD_DEADLINE_MS = 150;
+const WRITE_DEADLINE_MS = 10_000;
+const RETIRE_SPACING_MS = 5_000;
+
+export interface SnapshotStats {
+  written: number;
+  retired: number;
+  served: number;
+  failures: number;
+}
+
+export interface SnapshotSite {
+  readonly env: Env;
+  readonly originId: string;
+  /** Of the response store. */
+  readonly key: string;
+  /** The request's fields, for `Vary`. */
+  readonly header: HeaderReader;
+  readonly nowMs: number;
+}
+
+export class Snapshots {
+  readonly stats: SnapshotStats = { written: 0, retired: 0, served: 0, failures: 0 };
+  /** Key → when the coordinator may be asked again. */
+  readonly #askAgainAtMs = new LRUCache<string, number>({ max: MAX_REMEMBERED });
+  readonly #atHand = new LRUCache<string, StoredResponse>({
+    max: MAX_AT_HAND,
+    maxSize: AT_HAND_BYTES,
+    ttl: AT_HAND_MS,
+    sizeCalculation: ({ body }) => body.byteLength + 1_024,
+  });
+
+  /** The work of writing it, where it may be due; undefined: it is not. */
+  offer(site: SnapshotSite, entry: StoredResponse, intervalMs: number): Promise<void> | undefined {
+    if (site.env.SNAPSHOTS === undefined || entry.status !== 200) return undefined;
+    if (!mayTakeSnapshot(entry.freshness, entry.body.byteLength)) return undefined;
+    const key = site.key + variantKey(entry.vary, site.header);
+    if (site.nowMs < (this.#askAgainAtMs.get(key) ?? 0)) return undefined;
+    this.#askAgainAtMs.set(key, site.nowMs + intervalMs);
+    return this.#write(site, key, entry, intervalMs).catch(() => {
+      this.stats.failures++;
+    });
+  }
+
+  /** The origin has said that this is no answer any more. */
+  retire(site: SnapshotSite): Promise<void> | undefined {
+    const { env, key, nowMs } = site;
+    if (env.SNAPSHOTS === undefined || nowMs < (this.#askAgainAtMs.get(`${key}!`) ?? 0)) return undefined;
+    this.#askAgainAtMs.set(`${key}!`, nowMs + RETIRE_SPACING_MS);
+    this.#askAgainAtMs.delete(key);
+    this.#atHand.clear();
+    return this.#retire(site).catch(() => {
+      this.stats.failures++;
+    });
+  }
+
+  async find(site: SnapshotSite): Promise<StoredResponse | undefined> {
+    const { env, key, header, nowMs } = site;
+    if (env.SNAPSHOTS === undefined) return undefined;
+    const entry = this.#recall(key, header) ?? (await this.#read(site).catch(() => this.#failed()));
+    if (entry === undefined || !mayServeSnapshot(entry.freshness, nowMs)) return undefined;
+    this.stats.served++;
+    return entry;
+  }
+
+  #recall(key: string, header: HeaderReader): StoredResponse | undefined {
+    const bare = this.#atHand.get(key);
+    return bare === undefined || bare.vary.length === 0 ? bare : this.#atHand.get(key + variantKey(bare.vary, header));
+  }
+
+  #failed(): undefined {
+    this.stats.failures++;
+    return undefined;
+  }
+
+  async #write({ env, originId, key: bareKey }: SnapshotSite, key: string, entry: StoredResponse, intervalMs: number) {
+    const fingerprint = await fingerprintOf(entry);
+    const request = { v: 1, url: await hashOf(bareKey), variant: await hashOf(key), fingerprint, intervalMs } as const;
+    const asked = callCoordinator(env, "ORIGIN", originObjectName(originId), "snapshot", request);
+    const { write } = await withDeadline(asked, WRITE_DEADLINE_MS);
+    if (!write || env.SNAPSHOTS === undefined) return;
+    const options = { expirationTtl: SNAPSHOT_LIFE_MS / 1_000 };
+    await env.SNAPSHOTS.put(request.variant, encode(entry), options);
+    // By what it varies stands under the bare key, without a body.
+    if (entry.vary.length > 0) {
+      await env.SNAPSHOTS.put(request.url, encode({ ...entry, body: new ArrayBuffer(0) }), options);
+    }
+    this.stats.written++;
+  }
+
+  async #retire({ env, originId, key }: SnapshotSite): Promise<void> {
+    const url = await hashOf(key);
+    const asked = callCoordinator(env, "ORIGIN", originObjectName(originId), "retireSnapshot", { v: 1, url });
+    const { variants } = await withDeadline(asked, WRITE_DEADLINE_MS);
+    for (const variant of variants) await env.SNAPSHOTS?.delete(variant);
+    if (variants.length > 0) this.stats.retired++;
+  }
+
+  async #read(site: SnapshotSite): Promise<StoredResponse | undefined> {
+    const { env, originId, key, header } = site;
+    const url = await hashOf(key);
+    const stands = this.#stands(env, originId, url);
+    let entry = await this.#get(env, url);
+    if (entry !== undefined && entry.vary.length > 0) {
+      this.#atHand.set(key, entry);
+      const variant = key + variantKey(entry.vary, header);
+      entry = await this.#get(env, await hashOf(variant));
+      if (entry !== undefined && (await stands)) this.#atHand.set(variant, entry);
+    } else if (entry !== undefined && (await stands)) this.#atHand.set(key, entry);
+    return (await stands) ? entry : undefined;
+  }
+
+  async #get(env: Env, name: string): Promise<StoredResponse | undefined> {
+    const reading = env.SNAPSHOTS?.get(name, "arrayBuffer") ?? Promise.resolve(null);
+    const bytes = await withDeadline(reading, READ_DEADLINE_MS);
+    return bytes === null ? undefined : decode(bytes);
+  }
+
+  /** A store that is slow to forget must not bring back what was retired. */
+  async #stands(env: Env, originId: string, url: string): Promise<boolean> {
+    try {
+      const asked = callCoordinator(env, "ORIGIN", originObjectName(originId), "hasSnapshot", { v: 1, url });
+      return (await withDeadline(asked, WORD_DEADLINE_MS)).stands;
+    } catch {
+      return true;
+    }
+  }
+}
+
+async function fingerprintOf({ headers, body }: StoredResponse): Promise<string> {
+  const etag = headers.find(([name]) => name === "etag")?.[1];
+  return etag === undefined || etag.length > 200 ? hex(await crypto.subtle.digest("SHA-256", body)) : etag;
+}
+
+async function hashOf(key: string): Promise<string> {
+  return `v1:${hex(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(key)))}`;
+}
+
+const hex = (bytes: ArrayBuffer): string =>
+  Array.from(new Uint8Array(bytes), (byte) => byte.toString(16).padStart(2, "0")).join("");
+
+/** The record as JSON, a line break, the body as it is. */
+function encode({ body, ...record }: StoredResponse): ArrayBuffer {
+  const head = new TextEncoder().encode(`${JSON.stringify(record)}\n`);
+  const bytes = new Uint8Array(head.length + body.byteLength);
+  bytes.set(head);
+  bytes.set(new Uint8Array(body), head.length);
+  return bytes.buffer;
+}
+
+const LINE_BREAK = 10;
+
+/** Undefined: not of ours, or of another version. */
+function decode(bytes: ArrayBuffer): StoredResponse | undefined {
+  const end = new Uint8Array(bytes).indexOf(LINE_BREAK);
+  if (end === -1) return undefined;
+  const record: unknown = JSON.parse(new TextDecoder().decode(bytes.slice(0, end)));
+  return isRecord(record) ? { ...record, body: bytes.slice(end + 1) } : undefined;
+}
