@@ -182,6 +182,7 @@ class Player {
     const sight = newSight(this.nowMs);
     takeView(sight, this.view(), this.nowMs);
     noteFailure(sight, "status", this.breaker.settings, this.nowMs, RANDOM);
+    this.nowMs += TOLD_AFTER_MS;
     return this.#send(sight).batch;
   }
 

@@ -300,6 +300,13 @@ const RESILIENCE4J: readonly Row[] = [
     differs: { ours: "BFFFF|SSSE half-open", why: LATE },
   },
   {
+    from: "CircuitBreakerStateMachine, HalfOpenState.onSuccess: so is that of a call permitted the time before",
+    settings: { ...FOUR, probes: 2, closeAfter: 2 },
+    plan: "ffff|aan|ayy",
+    theirs: "FFFF|++n|+yy closed",
+    differs: { ours: "FFFF|++n|+yy half-open", why: LATE },
+  },
+  {
     from: "CircuitBreakerStateMachine, ClosedState.onError: late outcomes open it again",
     settings: { ...FOUR, closeAfter: 1 },
     plan: "bbbbffff|sseeees",
