@@ -1,216 +1,397 @@
 /**
- * What public suites expect of a breaker, as facts: which call is executed, which is refused. Each row runs through our
- * breaker; where ours differs on purpose, the row says why.
+ * What public suites expect of a breaker, as facts: which call is executed, which is refused, which state holds at the
+ * end. Each row runs through our breaker; where ours differs on purpose, the row says why.
  *
- * Sources: MicroProfile Fault Tolerance TCK (CircuitBreakerTest, CircuitBreakerInitialSuccessTest,
- * CircuitBreakerLateSuccessTest, CircuitBreakerTimeoutTest); resilience4j, CircuitBreakerStateMachineTest.
- * Their request volume of 4 (or 2) failures is our evidence of as many; their delay is our back-off, their success
- * threshold our `closeAfter`. One caller; each call ends, and is told, before the next begins.
+ * Sources: eclipse/microprofile-fault-tolerance, TCK (CircuitBreakerTest at 1527c6a, the others at 18b28f8, the exception
+ * hierarchy at 95d0686); resilience4j, CircuitBreakerStateMachineTest at d4e3cb1 (shouldForceCloseCircuitBreaker at
+ * 06b25fb), and for late outcomes CircuitBreakerStateMachine itself.
+ * How their settings are read: the number of failures at which theirs opens is the evidence at which ours does; their
+ * delay is our back-off, their success threshold or their permitted calls our `closeAfter`, and those our `probes` where
+ * the row keeps them out. Where theirs is moved by a method of its own, the row brings ours there by calls.
  */
 import { describe, expect, it } from "vitest";
-import {
-  type Breaker,
-  concludeProbe,
-  force,
-  grantProbe,
-  newBreaker,
-  observe,
-  resetBreaker,
-  tick,
-} from "../../../src/policy/breaker/state-machine.ts";
-import { BREAKER_DEFAULTS, type BreakerSettings } from "../../../src/policy/breaker/types.ts";
-import { judge, viewOf } from "../../../src/policy/breaker/view.ts";
+import type { BreakerSettings } from "../../../src/policy/breaker/types.ts";
+import { opensAfter, PLAIN, play } from "./player.ts";
 
-const PER_FAILURE = Math.log(BREAKER_DEFAULTS.outageRatio / BREAKER_DEFAULTS.brownOutRatio);
-const opensAfter = (failures: number): Partial<BreakerSettings> => ({ tripScore: PER_FAILURE * failures - 0.01 });
-const STEP_MS = 300;
-
-/**
- * F, S: a call that is executed, and fails or succeeds; O: one that is refused; a pause, longer than the delay: |
- * What a row plans is what the origin would answer (f, s); what comes of it is compared.
- */
 interface Row {
+  /** The test of theirs. */
   readonly from: string;
   readonly settings: Partial<BreakerSettings>;
+  /** The letters are explained in player.ts. */
   readonly plan: string;
+  /** What came of each step; then the state at the end, where they say it. */
   readonly theirs: string;
   /** Undefined: the same. */
-  readonly ours?: string;
-  readonly why?: string;
+  readonly differs?: { readonly ours: string; readonly why: string };
 }
 
-const QUICK: Partial<BreakerSettings> = { backoffMs: 2_000, maxBackoffMs: 2_000, rampMs: 1, flapWindowMs: 0 };
-const FOUR = { ...QUICK, ...opensAfter(4) };
+const THREE = opensAfter(3);
+const FOUR = opensAfter(4);
+const LONG_DELAY = { backoffMs: 50_000, maxBackoffMs: 50_000 };
+const FIVE_SECONDS = { backoffMs: 5_000, maxBackoffMs: 5_000 };
+const BROWN_OUT = "half of the calls failing is a brown-out: it is throttled, not cut off";
+const ONE_FAILED_PROBE = "one failed probe is enough to wait again: probes are few, so none is spent to make sure";
+const RAMP = "traffic comes back by a ramp, a tenth of the callers first, so that the origin is not thrown over again";
+const LATE =
+  "what was seen before the breaker moved says nothing of the origin that is tried again: its epoch is older";
+const AN_ANSWER =
+  "an answer is an answer: 4xx shows that the origin is there, so it counts as a success and is never ignored";
 
-const ROWS: readonly Row[] = [
+const TCK: readonly Row[] = [
   {
-    from: "TCK testCircuitClosedThenOpen",
-    settings: { ...FOUR, backoffMs: 50_000, maxBackoffMs: 50_000 },
+    from: "CircuitBreakerTest.testCircuitClosedThenOpen (and testClassLevelCircuitBase)",
+    settings: { ...FOUR, ...LONG_DELAY },
     plan: "fffffff",
     theirs: "FFFFOOO",
   },
-  { from: "TCK testCircuitReClose", settings: { ...FOUR, closeAfter: 2 }, plan: "ffff|sss", theirs: "FFFF|SSS" },
   {
-    from: "TCK testCircuitDefaultSuccessThreshold",
+    from: "CircuitBreakerTest.testCircuitReClose (and testClassLevelCircuitOverrideNoDelay)",
+    settings: { ...FOUR, closeAfter: 2 },
+    plan: "ffff|sss",
+    theirs: "FFFF|SSS closed",
+  },
+  {
+    from: "CircuitBreakerTest.testCircuitReClose, with our ramp",
+    settings: { ...FOUR, closeAfter: 2, rampMs: 10_000 },
+    plan: "ffff|sss",
+    theirs: "FFFF|SSS closed",
+    differs: { ours: "FFFF|SSO ramp", why: RAMP },
+  },
+  {
+    from: "CircuitBreakerTest.testCircuitDefaultSuccessThreshold",
     settings: { ...FOUR, closeAfter: 1 },
     plan: "fffff|sfffff",
     theirs: "FFFFO|SFFFFO",
   },
   {
-    from: "TCK testCircuitHighSuccessThreshold",
+    from: "CircuitBreakerTest.testCircuitHighSuccessThreshold",
     settings: { ...FOUR, closeAfter: 3 },
-    plan: "fffff|ssfs",
+    plan: "fffff|ssff",
     theirs: "FFFFO|SSFO",
   },
   {
-    from: "TCK testClassLevelCircuitOverride",
-    settings: { ...QUICK, ...opensAfter(2), backoffMs: 50_000, maxBackoffMs: 50_000 },
+    from: "CircuitBreakerTest.testClassLevelCircuitOverride",
+    settings: { ...opensAfter(2), ...LONG_DELAY },
     plan: "fffffff",
     theirs: "FFOOOOO",
   },
   {
-    from: "TCK testCircuitInitialSuccessDefaultSuccessThreshold, first half",
-    settings: { ...FOUR, closeAfter: 1 },
-    plan: "sffff",
-    theirs: "SFFFO",
-    ours: "SFFFF",
-    why: "a success before the failures is no evidence against them, but no failure either: four are needed, not three of four",
+    from: "CircuitBreakerTest.testRollingWindowCircuitOpen",
+    settings: opensAfter(2),
+    plan: "sffss",
+    theirs: "SFFSO",
+    differs: { ours: "SFFOO", why: "it opens with the evidence, not when a window of four is full" },
   },
   {
-    from: "TCK testCircuitLateSuccessDefaultSuccessThreshold, first half",
+    from: "CircuitBreakerTest.testRollingWindowCircuitOpen2",
+    settings: opensAfter(2),
+    plan: "sfssfs",
+    theirs: "SFSSFO",
+    differs: { ours: "SFSSFS", why: BROWN_OUT },
+  },
+  {
+    from: "CircuitBreakerInitialSuccessTest.testCircuitInitialSuccessDefaultSuccessThreshold",
+    settings: { ...THREE, closeAfter: 1 },
+    plan: "sffff|ssffff",
+    theirs: "SFFFO|SSFFFO",
+  },
+  {
+    from: "CircuitBreakerLateSuccessTest.testCircuitLateSuccessDefaultSuccessThreshold",
+    settings: { ...THREE, closeAfter: 1 },
+    plan: "fffsf|sfffsf",
+    theirs: "FFFSO|SFFFSO",
+    differs: { ours: "FFFOO|SFFFOO", why: "it opens with the evidence, not when a window of four is full" },
+  },
+  {
+    from: "CircuitBreakerLateSuccessTest, at the evidence of four failures",
     settings: { ...FOUR, closeAfter: 1 },
     plan: "fffsf",
     theirs: "FFFSO",
-    ours: "FFFSF",
-    why: "a success is evidence that the origin answers: it takes two failures off",
+    differs: { ours: "FFFSF", why: "a success is evidence that the origin answers: it takes two failures off" },
+  },
+  { from: "CircuitBreakerTimeoutTest.testTimeout", settings: opensAfter(2), plan: "ttt", theirs: "TTO" },
+  {
+    from: "CircuitBreakerTimeoutTest.testTimeout, seen while the calls still hang",
+    settings: opensAfter(2),
+    plan: "hhh",
+    theirs: "HHO",
   },
   {
-    from: "TCK testRollingWindowCircuitOpen",
-    settings: FOUR,
-    plan: "sffss",
-    theirs: "SFFSO",
-    ours: "SFFSS",
-    why: "half of the calls failing is a brown-out: throttled, not cut off",
+    from: "CircuitBreakerTimeoutTest.testTimeoutWithoutFailOn",
+    settings: opensAfter(2),
+    plan: "ttt",
+    theirs: "TTT closed",
+    differs: {
+      ours: "TTO open",
+      why: "a timeout is always a failure: an origin that hangs is no better than one that is gone",
+    },
   },
   {
-    from: "TCK testRollingWindowCircuitOpen2",
-    settings: FOUR,
-    plan: "sfssfs",
-    theirs: "SFSSFO",
-    ours: "SFSSFS",
-    why: "as above",
-  },
-  { from: "TCK testTimeout: timeouts count", settings: { ...QUICK, ...opensAfter(2) }, plan: "fff", theirs: "FFO" },
-  {
-    from: "resilience4j shouldOpenAfterFailureRateThresholdExceeded",
-    settings: { ...QUICK, ...opensAfter(3) },
-    plan: "fffsss",
-    theirs: "FFFSSO",
-    ours: "FFFOOO",
-    why: "it opens with the evidence, not when a window of five is full",
+    from: "CircuitBreakerExceptionHierarchyTest.serviceAthrowsE0: a failure of a kind that counts",
+    settings: opensAfter(1),
+    plan: "ff",
+    theirs: "FO open",
   },
   {
-    from: "resilience4j shouldTransitionToHalfOpenAfterWaitDuration",
-    settings: { ...FOUR, backoffMs: 5_000, maxBackoffMs: 5_000 },
-    plan: "fffffs|s",
-    theirs: "FFFFOO|S",
-  },
-  {
-    from: "resilience4j shouldTransitionBackToOpenStateWhenFailureRateIsAboveThreshold",
-    settings: FOUR,
-    plan: "ffff|ffsf",
-    theirs: "FFFF|FFSF",
-    ours: "FFFF|FOOO",
-    why: "one failed probe is enough to wait again: probes are few on purpose",
-  },
-  {
-    from: "resilience4j shouldTransitionBackToClosedStateWhenFailureIsBelowThreshold",
-    settings: { ...FOUR, closeAfter: 4 },
-    plan: "ffff|fsss",
-    theirs: "FFFF|FSSS",
-    ours: "FFFF|FOOO",
-    why: "as above; it closes after so many successes in a row",
+    from: "CircuitBreakerExceptionHierarchyTest.serviceAthrowsE1: one of a kind that is skipped",
+    settings: opensAfter(1),
+    plan: "cc",
+    theirs: "CC closed",
   },
 ];
 
-function play({ settings, plan }: Row): string {
-  let nowMs = 1_000_000;
-  let lease = 0;
-  const breaker = newBreaker({ ...BREAKER_DEFAULTS, quorumPops: 1, ...settings }, nowMs);
-  const call = (succeeds: boolean): string => {
-    nowMs += STEP_MS;
-    tick(breaker, nowMs);
-    const verdict = judge(viewOf(breaker, "A", nowMs), 0, "caller", true);
-    if (verdict.kind === "refused") return "O";
-    if (verdict.kind === "probe") {
-      if (!grantProbe(breaker, `lease-${lease++}`, nowMs + 1_000, nowMs)) return "O";
-      concludeProbe(breaker, `lease-${lease - 1}`, breaker.epoch, succeeds, nowMs, 0.5);
-    } else {
-      const outcome = [200, succeeds ? 1 : 0, succeeds ? 0 : 1] as const;
-      observe(breaker, { pop: "A", epoch: breaker.epoch, outcomes: [outcome], latencies: [] }, nowMs, 0.5);
-    }
-    return succeeds ? "S" : "F";
-  };
-  return Array.from(plan)
-    .map((step) => {
-      if (step !== "|") return call(step === "s");
-      nowMs += 1.3 * breaker.settings.backoffMs;
-      return "|";
-    })
-    .join("");
+const RESILIENCE4J: readonly Row[] = [
+  {
+    from: "shouldThrowCallNotPermittedExceptionWhenStateIsOpen: one call not permitted is one refusal",
+    settings: opensAfter(1),
+    plan: "fs",
+    theirs: "FO open",
+  },
+  {
+    from: "shouldThrowCallNotPermittedExceptionWhenStateIsForcedOpen",
+    settings: {},
+    plan: "Ps",
+    theirs: "PO forced-open",
+  },
+  {
+    from: "shouldIncreaseCounterOnReleasePermission: theirs is given back, ours is free when its lease has run out",
+    settings: { ...FOUR, probes: 4 },
+    plan: "ffff|aaaaaaza",
+    theirs: "FFFF|++++--z+",
+  },
+  {
+    from: "shouldThrowCallNotPermittedExceptionWhenNotFurtherTestCallsArePermitted",
+    settings: { ...FOUR, probes: 4 },
+    plan: "ffff|aaaas",
+    theirs: "FFFF|++++O half-open",
+  },
+  {
+    from: "shouldOnlyPermitFourCallsInHalfOpenState",
+    settings: { ...FOUR, probes: 4 },
+    plan: "ffff|aaaaaan|aaaaaa",
+    theirs: "FFFF|++++--n|++++-- half-open",
+    differs: {
+      ours: "FFFF|++++--n|+----- half-open",
+      why: "calls of the half-open state before may still be at the origin: they keep their places until they end",
+    },
+  },
+  {
+    from: "shouldOpenAfterFailureRateThresholdExceeded",
+    settings: THREE,
+    plan: "fffsss",
+    theirs: "FFFSSO open",
+    differs: { ours: "FFFOOO open", why: "it opens with the evidence, not when a window of five is full" },
+  },
+  {
+    from: "shouldOpenAfterFailureRateThresholdExceeded2",
+    settings: THREE,
+    plan: "s1s1s1f1f1ff",
+    theirs: "S1S1S1F1F1FO open",
+  },
+  {
+    from: "shouldOpenAfterSlowCallRateThresholdExceeded",
+    settings: { ...THREE, slowCallMs: 4_000 },
+    plan: "fwfsww",
+    theirs: "FWFSWO open",
+    differs: { ours: "FWFOOO open", why: "slow and failed calls are one evidence, so the third of them opens it" },
+  },
+  {
+    from: "shouldOpenAfterSlowCallRateThresholdExceededUsingMockClock",
+    settings: { ...THREE, slowCallMs: 4_000 },
+    plan: "wwssww",
+    theirs: "WWSSWO open",
+    differs: { ours: "WWSSWW closed", why: BROWN_OUT },
+  },
+  {
+    from: "shouldTransitionToHalfOpenAfterWaitDuration",
+    settings: { ...FOUR, ...FIVE_SECONDS },
+    plan: "ffffs3s3s",
+    theirs: "FFFFO3O3S half-open",
+  },
+  {
+    from: "shouldTransitionToHalfOpenAfterWaitInterval: the second wait is half as long again",
+    settings: { ...FOUR, backoffMs: 5_000, maxBackoffMs: 60_000 },
+    plan: "ffffs3s3f6s5s",
+    theirs: "FFFFO3O3F6O5S half-open",
+  },
+  {
+    from: "shouldTransitionBackToOpenStateWhenFailureRateIsAboveThreshold",
+    settings: { ...FOUR, closeAfter: 4 },
+    plan: "ffff|ffsf",
+    theirs: "FFFF|FFSF open",
+    differs: { ours: "FFFF|FOOO open", why: ONE_FAILED_PROBE },
+  },
+  {
+    from: "shouldTransitionBackToClosedStateWhenFailureIsBelowThreshold",
+    settings: { ...FOUR, closeAfter: 4 },
+    plan: "ffff|fssss",
+    theirs: "FFFF|FSSSS closed",
+    differs: { ours: "FFFF|FOOOO open", why: ONE_FAILED_PROBE },
+  },
+  {
+    from: "shouldResetMetrics, shouldResetClosedState: what failed before counts no more",
+    settings: THREE,
+    plan: "ffRffs",
+    theirs: "FFRFFS closed",
+  },
+  { from: "shouldResetToClosedState", settings: THREE, plan: "fffsRs", theirs: "FFFORS closed" },
+  { from: "shouldDisableCircuitBreaker", settings: opensAfter(1), plan: "Dsffff", theirs: "DSFFFF forced-closed" },
+  { from: "shouldForceCloseCircuitBreaker", settings: opensAfter(1), plan: "Dsf", theirs: "DSF forced-closed" },
+  {
+    from: "shouldRecordMetricsInMetricsOnlyState",
+    settings: THREE,
+    plan: "Dfffssf",
+    theirs: "DFFFSSF forced-closed",
+  },
+  { from: "shouldForceOpenCircuitBreaker", settings: {}, plan: "Ps6s", theirs: "PO6O forced-open" },
+  {
+    from: "shouldReleasePermissionWhenExceptionIgnored",
+    settings: { ...FOUR, closeAfter: 4 },
+    plan: "ffff|ssscf",
+    theirs: "FFFF|SSSCF closed",
+  },
+  {
+    from: "shouldIgnoreExceptionsAndThenTransitionToClosed, as far as only ignored ones came",
+    settings: { ...FOUR, closeAfter: 4 },
+    plan: "ffff|cccc",
+    theirs: "FFFF|CCCC half-open",
+    differs: { ours: "FFFF|CCCC ramp", why: AN_ANSWER },
+  },
+  {
+    from: "shouldIgnoreExceptionsAndThenTransitionToClosed, to its end",
+    settings: { ...FOUR, closeAfter: 4 },
+    plan: "ffff|ccccssss",
+    theirs: "FFFF|CCCCSSSS closed",
+  },
+  {
+    from: "shouldIgnoreExceptionsAndThenTransitionToClosed, as far as four successes came: closed at once",
+    settings: { ...FOUR, closeAfter: 4 },
+    plan: "ffff|ssss",
+    theirs: "FFFF|SSSS closed",
+    differs: { ours: "FFFF|SSSS ramp", why: RAMP },
+  },
+  {
+    from: "shouldNotAllowTransitionFromClosedToHalfOpen: a closed breaker has no call to permit",
+    settings: THREE,
+    plan: "a",
+    theirs: "- closed",
+  },
+  {
+    from: "circuitBreakerTransitionsToOpenAfterWaitDurationInHalfOpenState",
+    settings: { ...FOUR, ...FIVE_SECONDS },
+    plan: "ffff|x2s",
+    theirs: "FFFF|X2O open",
+    differs: {
+      ours: "FFFF|X2O half-open",
+      why: "half-open is no dead end, so no time ends it: a lost probe's place is free after its lease, for the next probe",
+    },
+  },
+  {
+    from: "CircuitBreakerStateMachine, OpenState.onError: late outcomes are recorded, and move nothing",
+    settings: { ...FOUR, ...LONG_DELAY },
+    plan: "bbbbffffeeees",
+    theirs: "BBBBFFFFEEEEO open",
+  },
+  {
+    from: "CircuitBreakerStateMachine, HalfOpenState.onError: a late outcome is taken for that of a permitted call",
+    settings: { ...FOUR, closeAfter: 4 },
+    plan: "bffff|ssse",
+    theirs: "BFFFF|SSSE closed",
+    differs: { ours: "BFFFF|SSSE half-open", why: LATE },
+  },
+  {
+    from: "CircuitBreakerStateMachine, HalfOpenState.onSuccess: so is that of a call permitted the time before",
+    settings: { ...FOUR, probes: 2, closeAfter: 2 },
+    plan: "ffff|aan|ayy",
+    theirs: "FFFF|++n|+yy closed",
+    differs: { ours: "FFFF|++n|+yy half-open", why: LATE },
+  },
+  {
+    from: "CircuitBreakerStateMachine, ClosedState.onError: late outcomes open it again",
+    settings: { ...FOUR, closeAfter: 1 },
+    plan: "bbbbffff|sseeees",
+    theirs: "BBBBFFFF|SSEEEEO open",
+    differs: { ours: "BBBBFFFF|SSEEEES closed", why: LATE },
+  },
+];
+
+/** The transitions that are published, or recorded. */
+interface EventRow {
+  readonly from: string;
+  readonly plan: string;
+  readonly theirs: readonly string[];
+  readonly differs?: { readonly ours: readonly string[]; readonly why: string };
 }
 
-describe("a table of steps", () => {
-  it.each(ROWS)("$from: $plan", (row) => {
-    expect(play(row)).toBe(row.ours ?? row.theirs);
-    // A row that differs says why, and one that does not differ says nothing.
-    expect(row.ours !== undefined && row.ours !== row.theirs).toBe(row.why !== undefined);
+const OVERLAID =
+  "a forced state lies over the one that was; the record names that one, and in its reason what was forced";
+
+const EVENTS: readonly EventRow[] = [
+  {
+    from: "circuitBreakerDoesNotPublishStateTransitionEventsForInternalTransitions: each move once",
+    plan: "ffff|s|",
+    theirs: ["closed>open", "open>half-open", "half-open>closed"],
+    differs: { ours: ["closed>open", "open>half-open", "half-open>ramp", "ramp>closed"], why: RAMP },
+  },
+  {
+    from: "shouldTransitionBackToOpenStateWhenFailureRateIsAboveThreshold",
+    plan: "ffff|f",
+    theirs: ["closed>open", "open>half-open", "half-open>open"],
+  },
+  { from: "shouldResetToClosedState", plan: "ffffR", theirs: ["closed>open", "open>closed"] },
+  {
+    from: "shouldThrowCallNotPermittedExceptionWhenStateIsOpen: a refusal is no transition",
+    plan: "ffffsss",
+    theirs: ["closed>open"],
+  },
+  {
+    from: "shouldRecordMetricsInMetricsOnlyState: one when it is set, none for what fails meanwhile",
+    plan: "Dffffff",
+    theirs: ["closed>forced-closed"],
+    differs: { ours: ["closed>closed"], why: OVERLAID },
+  },
+  {
+    from: "circuitBreakerDoesNotPublishStateTransitionEventsForInternalTransitions: none to the state that holds",
+    plan: "PP",
+    theirs: ["closed>forced-open"],
+    differs: {
+      ours: ["closed>closed", "closed>closed"],
+      why: `whoever moved it by hand is on record, each time; ${OVERLAID}`,
+    },
+  },
+];
+
+/** What a step of a plan may come to. */
+function mayCome(step: string, came: string): boolean {
+  if (step === "a") return came === "+" || came === "-";
+  if (step === "e") return came === "E";
+  return /[a-mo-x]/.test(step) ? came === step.toUpperCase() || came === "O" : came === step;
+}
+
+describe.each([
+  ["MicroProfile Fault Tolerance", TCK],
+  ["resilience4j", RESILIENCE4J],
+])("the steps of %s", (_, rows) => {
+  it.each(rows)("$from: $plan", ({ settings, plan, theirs, differs }) => {
+    const expected = differs?.ours ?? theirs;
+    const { told, ends } = play({ ...PLAIN, ...settings }, plan);
+    expect(expected.includes(" ") ? `${told} ${ends}` : told).toBe(expected);
+  });
+
+  it.each(rows)("$from: is what may come of $plan, and differs only where it says so", ({ plan, theirs, differs }) => {
+    for (const expected of [theirs, differs?.ours ?? theirs]) {
+      const came = Array.from(expected.replace(/ .*/, ""));
+      expect(came).toHaveLength(plan.length);
+      expect(Array.from(plan).filter((step, index) => !mayCome(step, came[index] ?? ""))).toEqual([]);
+    }
+    expect(differs?.ours).not.toBe(theirs);
   });
 });
 
-/** Opened by failures. */
-function opened(settings: Partial<BreakerSettings> = {}): Breaker {
-  const breaker = newBreaker({ ...BREAKER_DEFAULTS, quorumPops: 1, ...settings }, 0);
-  observe(breaker, { pop: "A", epoch: 1, outcomes: [[200, 0, 30]], latencies: [] }, 1_000, 0.5);
-  expect(breaker.state.kind).toBe("open");
-  return breaker;
-}
-
-describe("states, by resilience4j", () => {
-  it("shouldOnlyPermitFourCallsInHalfOpenState: no more than the permitted are out at once", () => {
-    const breaker = opened({ probes: 4 });
-    const granted = Array.from({ length: 6 }, (_, index) => grantProbe(breaker, `p${index}`, 60_000, 3_000));
-    expect(granted).toEqual([true, true, true, true, false, false]);
-  });
-
-  it("shouldForceOpenCircuitBreaker: no wait ends it; shouldForceCloseCircuitBreaker: no failure does", () => {
-    const open = newBreaker(BREAKER_DEFAULTS, 0);
-    force(open, { state: "open", reason: "r", by: "b", untilMs: 1e9 }, 0);
-    expect(judge(viewOf(open, "A", 60_000), 0, "c", true).kind).toBe("refused");
-    expect(grantProbe(open, "p", 70_000, 60_000)).toBe(false);
-    const closed = newBreaker(BREAKER_DEFAULTS, 0);
-    force(closed, { state: "closed", reason: "r", by: "b", untilMs: 1e9 }, 0);
-    const seen = { pop: "A", epoch: closed.epoch, outcomes: [[200, 0, 1_000]] as const, latencies: [] };
-    observe(closed, seen, 1_000, 0.5);
-    expect(judge(viewOf(closed, "A", 1_000), 0, "c", true).kind).toBe("go");
-  });
-
-  it("shouldResetToClosedState, shouldResetMetrics: nothing of before is left", () => {
-    const breaker = opened();
-    resetBreaker(breaker, "r", "b", 2_000);
-    expect(breaker).toMatchObject({ state: { kind: "closed" }, score: 0, flaps: 0 });
-  });
-
-  it("shouldNotAllowTransitionFromClosedToHalfOpen: there is no probe of a closed breaker", () => {
-    const breaker = newBreaker(BREAKER_DEFAULTS, 0);
-    expect(grantProbe(breaker, "p", 10_000, 5_000)).toBe(false);
-    expect(breaker.state.kind).toBe("closed");
-  });
-
-  it("shouldReleasePermissionWhenExceptionIgnored: a probe that decides nothing keeps its place only until its lease ends", () => {
-    const breaker = opened();
-    expect(grantProbe(breaker, "lost", 4_000, 3_000)).toBe(true);
-    expect(grantProbe(breaker, "next", 9_000, 4_000)).toBe(false);
-    expect(grantProbe(breaker, "next", 9_000, 4_001)).toBe(true);
+describe("the transitions of resilience4j", () => {
+  it.each(EVENTS)("$from: $plan", ({ plan, theirs, differs }) => {
+    const { transitions } = play({ ...PLAIN, ...FOUR, closeAfter: 1 }, plan);
+    expect(transitions).toEqual(differs?.ours ?? theirs);
+    expect(differs?.ours).not.toEqual(theirs);
   });
 });
