@@ -181,7 +181,7 @@ class Player {
   #tellElsewhere(): ReportBatch {
     const sight = newSight(this.nowMs);
     takeView(sight, this.view(), this.nowMs);
-    noteFailure(sight, "status", this.breaker.settings, this.nowMs, RANDOM);
+    noteFailure(sight, sight.view?.epoch, "status", this.breaker.settings, this.nowMs, RANDOM);
     this.nowMs += TOLD_AFTER_MS;
     return this.#send(sight).batch;
   }
@@ -197,11 +197,12 @@ class Player {
   #tellCall(letter: string): void {
     const { settings } = this.breaker;
     const sight = this.#sight;
-    if (letter === "t") noteFailure(sight, "timeout", settings, this.nowMs, RANDOM);
-    else if (letter === "h") noteFailure(sight, "late", settings, this.nowMs, RANDOM);
-    else if (letter === "w") noteSuccess(sight, settings.slowCallMs + 1, settings, this.nowMs, RANDOM);
-    else if (isSuccess(letter)) noteSuccess(sight, 10, settings, this.nowMs, RANDOM);
-    else noteFailure(sight, "status", settings, this.nowMs, RANDOM);
+    if (letter === "t") noteFailure(sight, sight.view?.epoch, "timeout", settings, this.nowMs, RANDOM);
+    else if (letter === "h") noteFailure(sight, sight.view?.epoch, "late", settings, this.nowMs, RANDOM);
+    else if (letter === "w")
+      noteSuccess(sight, sight.view?.epoch, settings.slowCallMs + 1, settings, this.nowMs, RANDOM);
+    else if (isSuccess(letter)) noteSuccess(sight, sight.view?.epoch, 10, settings, this.nowMs, RANDOM);
+    else noteFailure(sight, sight.view?.epoch, "status", settings, this.nowMs, RANDOM);
     this.nowMs += TOLD_AFTER_MS;
     const { turn, batch } = this.#send(sight);
     observe(this.breaker, { ...batch, pop: POP }, this.nowMs, RANDOM);

@@ -214,8 +214,9 @@ class ProbeWorld {
 
   #call(sight: Sight): void {
     const settings = this.#settings;
-    if (this.#random() < this.#originFails) noteFailure(sight, "status", settings, this.#nowMs, this.#random());
-    else noteSuccess(sight, 10, settings, this.#nowMs, this.#random());
+    if (this.#random() < this.#originFails)
+      noteFailure(sight, sight.view?.epoch, "status", settings, this.#nowMs, this.#random());
+    else noteSuccess(sight, sight.view?.epoch, 10, settings, this.#nowMs, this.#random());
   }
 
   #report(isolate: Isolate): void {
