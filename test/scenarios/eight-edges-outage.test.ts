@@ -12,7 +12,7 @@ import { type Outcome, runTraffic, send } from "../support/traffic.ts";
 const DRILL = process.env["WEIR_DRILL"] === "1";
 const EDGES = 8;
 const RATE = 200;
-const OUTAGE_SECONDS = DRILL ? 30 : 6;
+const OUTAGE_SECONDS = DRILL ? 30 : 4;
 const RAMP_SECONDS = 10;
 const EARLY_AGE_MS = 500;
 /** DESIGN section 5: what may reach a dead origin. */

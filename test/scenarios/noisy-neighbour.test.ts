@@ -9,7 +9,7 @@ import { configOf, keyFor, startTestGateway, temporaryFolder } from "../support/
 import { type Outcome, quantile, runTraffic } from "../support/traffic.ts";
 
 const DRILL = process.env["WEIR_DRILL"] === "1";
-const SECONDS = DRILL ? 30 : 6;
+const SECONDS = DRILL ? 30 : 4;
 const LIMIT = 30;
 const OTHERS = ["one", "two", "three"];
 const OTHERS_RATE = 25;
@@ -70,8 +70,8 @@ describe("a tenant at ten times its limit", () => {
         `(${loud.noisyAdmitted.toFixed(1)}/s of its ${10 * LIMIT}/s got through)`,
     );
     expect(loud.noisyAdmitted).toBeLessThanOrEqual(LIMIT * 1.2);
-    expect(loud.success).toBeGreaterThanOrEqual(Math.min(1, quiet.success) - 0.002);
-    // In `npm test` other scenarios run beside it on the same cores, now and then more of them.
+    // In `npm test` the machine may have other things to do: there only what is grossly wrong is found.
+    expect(loud.success).toBeGreaterThanOrEqual(quiet.success - (DRILL ? 0.002 : 0.1));
     const mostSlower = DRILL ? MOST_SLOWER : 4 * MOST_SLOWER;
     expect(loud.p99).toBeLessThanOrEqual(Math.max(quiet.p99 * mostSlower, quiet.p99 + NOISE_MS));
   });

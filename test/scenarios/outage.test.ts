@@ -8,7 +8,7 @@ import { ADMIN, configOf, startTestGateway, temporaryFolder, waitUntil } from ".
 import { type Outcome, runTraffic, send } from "../support/traffic.ts";
 
 const DRILL = process.env["WEIR_DRILL"] === "1";
-const OUTAGE_SECONDS = DRILL ? 60 : 12;
+const OUTAGE_SECONDS = DRILL ? 60 : 8;
 /** The drill keeps the default ramp. */
 const RAMP_SECONDS = DRILL ? 10 : 3;
 /** 150 requests in 60 s: about 100 until it is seen, the rest are probes. */
@@ -93,7 +93,7 @@ describe.each(DRILL ? OUTAGES : OUTAGES.slice(0, 1))("an origin that $how", ({ c
 
     if (counts) origin.mode = "ok";
     else await origin.start();
-    const traffic = load(RAMP_SECONDS + 13);
+    const traffic = load(RAMP_SECONDS + (DRILL ? 13 : 10));
     const closedAfterMs = await waitUntil("the breaker closes", 10_000, async () =>
       ["ramp", "closed"].includes((await breakerState()).state),
     );

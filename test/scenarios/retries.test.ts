@@ -5,7 +5,7 @@ import { BrokenOrigin } from "../support/broken-origin.ts";
 import { configOf, startTestGateway, temporaryFolder } from "../support/gateway.ts";
 import { type Outcome, runTraffic } from "../support/traffic.ts";
 
-const SECONDS = process.env["WEIR_DRILL"] === "1" ? 60 : 8;
+const SECONDS = process.env["WEIR_DRILL"] === "1" ? 60 : 5;
 const RATE = 200;
 /** Of the calls that are answered a tenth may be retries, and what was saved while all was well. */
 const MOST_AMPLIFICATION = 1.1;
@@ -56,7 +56,7 @@ describe("an origin that fails half of its calls", () => {
   it("never sees a POST without a key twice", async () => {
     origin.mode = "half-503";
     origin.arrivals.length = 0;
-    const outcomes = await traffic("POST", 2);
+    const outcomes = await traffic("POST", 1);
     const arrived = origin.arrivals.filter(({ method }) => method === "POST");
     expect(arrived.length).toBeGreaterThan(0);
     expect(arrived.length).toBeLessThanOrEqual(outcomes.length);
