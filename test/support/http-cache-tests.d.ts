@@ -1,0 +1,34 @@
+/** What we use of the public HTTP cache tests, which come without types. */
+declare module "http-cache-tests/client/runner.mjs" {
+  export interface SuiteTest {
+    readonly id: string;
+    readonly kind?: "required" | "optimal" | "check";
+    readonly browser_only?: boolean;
+  }
+  export interface TestSuite {
+    readonly id: string;
+    readonly tests: readonly SuiteTest[];
+  }
+  export function runTests(
+    suites: readonly TestSuite[],
+    fetch: unknown,
+    browserCache: boolean,
+    baseUrl: string,
+    atOnce: number,
+  ): Promise<void>;
+  export function getResults(): Readonly<Record<string, true | readonly string[]>>;
+}
+declare module "http-cache-tests/tests/index.mjs" {
+  import type { TestSuite } from "http-cache-tests/client/runner.mjs";
+  const suites: readonly TestSuite[];
+  export default suites;
+}
+declare module "http-cache-tests/server/*" {
+  import type { IncomingMessage, ServerResponse } from "node:http";
+  const handle: (segments: string[], request: IncomingMessage, response: ServerResponse) => void;
+  export default handle;
+}
+declare module "node-fetch" {
+  const plainFetch: unknown;
+  export default plainFetch;
+}
