@@ -176,8 +176,8 @@ function checkDurations(file: ConfigFile, found: Found): void {
   for (const [index, route] of file.routes.entries()) {
     within(["routes", index, "deadline"], route.deadline, 1, BOUNDS.deadlineMs);
     within(["routes", index, "degraded", "retryAfter"], route.degraded?.retryAfter, 0, BOUNDS.longestMs);
-    const { ttl, staleWhileRevalidate, staleIfError, snapshot } = route.cache ?? {};
-    for (const [key, text] of Object.entries({ ttl, staleWhileRevalidate, staleIfError, snapshot })) {
+    const { ttl, negativeTtl, staleWhileRevalidate, staleIfError, snapshot } = route.cache ?? {};
+    for (const [key, text] of Object.entries({ ttl, negativeTtl, staleWhileRevalidate, staleIfError, snapshot })) {
       within(["routes", index, "cache", key], text, 0, BOUNDS.longestMs);
     }
   }

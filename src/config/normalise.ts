@@ -221,6 +221,7 @@ function normaliseCache(cache: NonNullable<RouteFile["cache"]>): NonNullable<Rou
   return {
     scope: cache.scope ?? "shared",
     ...(cache.ttl === undefined ? {} : { freshForMs: durationMs(cache.ttl) }),
+    ...(cache.negativeTtl === undefined ? {} : { negativeForMs: durationMs(cache.negativeTtl) }),
     ...(cache.staleWhileRevalidate === undefined
       ? {}
       : { staleWhileRevalidateMs: durationMs(cache.staleWhileRevalidate) }),

@@ -215,7 +215,12 @@ const cache = strict({
     .enum(["shared", "tenant"])
     .describe("shared: one entry for all tenants; tenant: each tenant has its own. Default shared.")
     .optional(),
-  ttl: duration.describe("Freshness where the origin says nothing.").optional(),
+  ttl: duration.describe("Freshness of successes and redirects where the origin says nothing.").optional(),
+  negativeTtl: duration
+    .describe(
+      "Freshness of 404, 405, 410, 414 and 501 where the origin says nothing. Default: they are asked for again.",
+    )
+    .optional(),
   staleWhileRevalidate: duration
     .describe("Serve stale while refreshing behind the answer, where the origin says nothing.")
     .optional(),

@@ -7,11 +7,12 @@ import type { Address } from "../config/access-entry.ts";
 import { compileTables } from "../config/compile.ts";
 import type { Config, LimitConfig } from "../config/model.ts";
 import type { Tables } from "../config/tables.ts";
+import { Flights } from "./cache/flights.ts";
 import { Counters } from "./counters.ts";
 import { Credentials } from "./credentials.ts";
 import { Lessees } from "./lessees.ts";
 import { OriginViews } from "./origin-views.ts";
-import { ResponseStore } from "./response-store.ts";
+import { ResponseStore } from "./cache/response-store.ts";
 import { Snapshots } from "./snapshots.ts";
 
 /** Callers by address whose partition, and whose address as numbers, is remembered. */
@@ -37,6 +38,7 @@ export class Edge {
   readonly addresses = new LRUCache<string, AddressPartition>({ max: MAX_KNOWN_ADDRESSES });
   /** Address as the platform says it -> as numbers, see `access`. */
   readonly parsedAddresses = new LRUCache<string, Address>({ max: MAX_KNOWN_ADDRESSES });
+  readonly flights = new Flights();
   /** Cache keys that are being refreshed behind an answer. */
   readonly refreshes = new Set<string>();
 

@@ -6,7 +6,9 @@ import type { Directives } from "../policy/cache/cache-control.ts";
 import type { CachePolicy } from "../policy/cache/freshness.ts";
 import type { FailMode } from "../policy/limits/types.ts";
 import type { Charged } from "./lessees/charged.ts";
-import type { StoredResponse } from "./response-store.ts";
+import type { OriginAnswer } from "./call-origin.ts";
+import type { Flight } from "./cache/flights.ts";
+import type { StoredResponse } from "./cache/response-store.ts";
 import type { Refusal } from "../http/problem.ts";
 import type { ProxyError } from "../http/structured.ts";
 import type { Env } from "../platform/bindings.ts";
@@ -96,6 +98,8 @@ export interface CacheContext {
   readonly asked: Directives | undefined;
   /** What is stored, fresh or not. */
   entry: StoredResponse | undefined;
+  /** This request leads: others wait for what it finds out. */
+  flight: Flight | undefined;
   readonly requestedAtMs: number;
 }
 
@@ -105,11 +109,12 @@ export type BreakerPassage =
   | { readonly kind: "probe"; readonly leaseId: string; readonly epoch: number }
   | { readonly kind: "refused"; readonly retryAfterMs: number };
 
-/** Why the origin could not answer; `response` is its own 5xx answer when there was one. */
+/** Why the origin could not answer; `response` is its own 5xx answer when there was one, `answer` what it was made of. */
 export interface OriginFailure {
   readonly reason: "breaker-open" | "network" | "timeout" | "status" | "body" | "internal" | "bulkhead";
   readonly retryAfterMs: number | undefined;
   readonly response: Response | undefined;
+  readonly answer?: OriginAnswer;
 }
 
 /** Does `work` when the exchange has ended, after what was to be done before. */

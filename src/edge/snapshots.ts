@@ -10,7 +10,7 @@ import type { HeaderReader } from "../policy/cache/freshness.ts";
 import { mayServeSnapshot, mayTakeSnapshot, SNAPSHOT_LIFE_MS } from "../policy/cache/snapshot.ts";
 import { variantKey } from "../policy/cache/storing.ts";
 import { originObjectName } from "./origin-views.ts";
-import { isRecord, type StoredResponse } from "./response-store.ts";
+import { isRecord, type StoredResponse } from "./cache/response-store.ts";
 
 /** URLs whose next occasion this isolate remembers. */
 const MAX_REMEMBERED = 20_000;
@@ -41,6 +41,11 @@ export interface SnapshotSite {
   readonly nowMs: number;
 }
 
+type WholeResponse = StoredResponse & { readonly body: ArrayBuffer };
+
+const asWhole = (entry: StoredResponse): WholeResponse | undefined =>
+  entry.body instanceof ArrayBuffer ? { ...entry, body: entry.body } : undefined;
+
 export class Snapshots {
   readonly stats: SnapshotStats = { written: 0, retired: 0, served: 0, failures: 0 };
   /** Key → when the coordinator may be asked again. */
@@ -49,17 +54,18 @@ export class Snapshots {
     max: MAX_AT_HAND,
     maxSize: AT_HAND_BYTES,
     ttl: AT_HAND_MS,
-    sizeCalculation: ({ body }) => body.byteLength + 1_024,
+    sizeCalculation: ({ bytes }) => bytes + 1_024,
   });
 
   /** The work of writing it, where it may be due; undefined: it is not. */
   offer(site: SnapshotSite, entry: StoredResponse, intervalMs: number): Promise<void> | undefined {
     if (site.env.SNAPSHOTS === undefined || entry.status !== 200) return undefined;
-    if (!mayTakeSnapshot(entry.freshness, entry.body.byteLength)) return undefined;
+    const whole = asWhole(entry);
+    if (whole === undefined || !mayTakeSnapshot(entry.freshness, entry.bytes)) return undefined;
     const key = site.key + variantKey(entry.vary, site.header);
     if (site.nowMs < (this.#askAgainAtMs.get(key) ?? 0)) return undefined;
     this.#askAgainAtMs.set(key, site.nowMs + intervalMs);
-    return this.#write(site, key, entry, intervalMs).catch(() => {
+    return this.#write(site, key, whole, intervalMs).catch(() => {
       this.stats.failures++;
     });
   }
@@ -95,7 +101,7 @@ export class Snapshots {
     return undefined;
   }
 
-  async #write({ env, originId, key: bareKey }: SnapshotSite, key: string, entry: StoredResponse, intervalMs: number) {
+  async #write({ env, originId, key: bareKey }: SnapshotSite, key: string, entry: WholeResponse, intervalMs: number) {
     const fingerprint = await fingerprintOf(entry);
     const request = { v: 1, url: await hashOf(bareKey), variant: await hashOf(key), fingerprint, intervalMs } as const;
     const asked = callCoordinator(env, "ORIGIN", originObjectName(originId), "snapshot", request);
@@ -105,7 +111,7 @@ export class Snapshots {
     await env.SNAPSHOTS.put(request.variant, encode(entry), options);
     // By what it varies stands under the bare key, without a body.
     if (entry.vary.length > 0) {
-      await env.SNAPSHOTS.put(request.url, encode({ ...entry, body: new ArrayBuffer(0) }), options);
+      await env.SNAPSHOTS.put(request.url, encode({ ...entry, body: new ArrayBuffer(0), bytes: 0 }), options);
     }
     this.stats.written++;
   }
@@ -149,7 +155,7 @@ export class Snapshots {
   }
 }
 
-async function fingerprintOf({ headers, body }: StoredResponse): Promise<string> {
+async function fingerprintOf({ headers, body }: WholeResponse): Promise<string> {
   const etag = headers.find(([name]) => name === "etag")?.[1];
   return etag === undefined || etag.length > 200 ? hex(await crypto.subtle.digest("SHA-256", body)) : etag;
 }
@@ -162,7 +168,7 @@ const hex = (bytes: ArrayBuffer): string =>
   Array.from(new Uint8Array(bytes), (byte) => byte.toString(16).padStart(2, "0")).join("");
 
 /** The record as JSON, a line break, the body as it is. */
-function encode({ body, ...record }: StoredResponse): ArrayBuffer {
+function encode({ body, ...record }: WholeResponse): ArrayBuffer {
   const head = new TextEncoder().encode(`${JSON.stringify(record)}\n`);
   const bytes = new Uint8Array(head.length + body.byteLength);
   bytes.set(head);

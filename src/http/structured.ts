@@ -1,5 +1,5 @@
 /** Values of the structured fields we send: RFC 9211, RFC 9209, and the RateLimit fields of the IETF draft. */
-import { serializeList, type Item, type Parameters } from "structured-headers";
+import { parseDictionary, serializeList, type Item, type Parameters } from "structured-headers";
 
 /** RFC 9209 section 2.3: what went wrong between us and the origin. */
 export type ProxyError =
@@ -53,4 +53,25 @@ export function rateLimitMember(
 ): string {
   const reset = resetSeconds === undefined ? "" : `;t=${resetSeconds}`;
   return `"${name}";r=${remainingTokens}${reset}${partitionKey === undefined ? "" : `;pk=:${partitionKey}:`}`;
+}
+
+const DELTAS: readonly string[] = ["max-age", "s-maxage", "stale-while-revalidate", "stale-if-error"];
+
+/**
+ * `CDN-Cache-Control` in the form of Cache-Control, with the members that mean something there; null where it is absent or
+ * no dictionary of structured fields, and so to be ignored (RFC 9213 section 2.1).
+ */
+export function targetedCacheControl(value: string | null): string | null {
+  if (value === null) return null;
+  try {
+    const members: string[] = [];
+    for (const [name, [member]] of parseDictionary(value)) {
+      // The others are flags, whatever they come with: it can only restrict.
+      if (!DELTAS.includes(name)) members.push(...(member === false ? [] : [name]));
+      else if (typeof member === "number" && Number.isInteger(member) && member >= 0) members.push(`${name}=${member}`);
+    }
+    return members.length === 0 ? null : members.join(", ");
+  } catch {
+    return null;
+  }
 }

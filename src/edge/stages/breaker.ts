@@ -4,7 +4,8 @@ import type { BreakerPassage, Exchange, StageAnswer } from "../exchange.ts";
 
 export function breaker(edge: Edge, x: Exchange): StageAnswer {
   const { route, caller } = x;
-  if (route === undefined || caller === undefined) return undefined;
+  // A failure known already: another request's, which this one has waited for.
+  if (route === undefined || caller === undefined || x.failure !== undefined) return undefined;
   const passage = edge.origins.pass({
     env: x.env,
     waitUntil: x.waitUntil,

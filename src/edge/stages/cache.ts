@@ -1,52 +1,49 @@
 /**
  * cache: answers fresh entries; answers stale ones while they are refreshed behind the answer; remembers others for
- * revalidation and for the ladder. Only routes that ask for it, only GET and HEAD; unsafe methods retire what they touch.
+ * revalidation and for the ladder; lets one of concurrent equal misses go on. Only routes that ask for it, only GET and
+ * HEAD; unsafe methods retire what they touch.
  */
 import type { CompiledRoute } from "../../config/tables.ts";
 import { parseCacheControl } from "../../policy/cache/cache-control.ts";
-import { ageMs, freshnessOf, judgeUse } from "../../policy/cache/freshness.ts";
-import { parseHttpDate } from "../../policy/cache/http-date.ts";
-import {
-  isNotModified,
-  mayStore,
-  mergeNotModified,
-  primaryKey,
-  storedHeaders,
-  varyFields,
-} from "../../policy/cache/storing.ts";
-import { buildAnswer } from "../answer.ts";
-import { callThroughBulkhead } from "../bulkhead.ts";
-import type { OriginAnswer } from "../call-origin.ts";
+import { ageMs, judgeUse, mayServeOnError } from "../../policy/cache/freshness.ts";
+import { variantKey } from "../../policy/cache/storing.ts";
+import { answerFrom, reader } from "../cache/answering.ts";
+import type { Flight, Landing, SharedAnswer } from "../cache/flights.ts";
+import { keyOf } from "../cache/key.ts";
+import { isPersonal, whyForwarded } from "../cache/receiving.ts";
+import { refreshBehind } from "../cache/refreshing.ts";
+import type { StoredResponse } from "../cache/response-store.ts";
 import type { Edge } from "../edge.ts";
-import type { CacheContext, Exchange, StageAnswer } from "../exchange.ts";
-import type { StoredResponse } from "../response-store.ts";
-import type { SnapshotSite } from "../snapshots.ts";
+import { atEnd, type CacheContext, type Exchange, type StageAnswer } from "../exchange.ts";
 import { refuse } from "../refuse.ts";
 
-const CONDITIONS: readonly string[] = [
-  "if-none-match",
-  "if-modified-since",
-  "if-match",
-  "if-unmodified-since",
-  "if-range",
-];
-/** Answers, not failures: they retire what is stored (serving it on would be an authorisation bug). */
-const RETIRING_STATUS: readonly number[] = [401, 403, 404, 410];
-/** Refreshes under way in this isolate; more are left to later requests. */
-const MAX_REFRESHES = 200;
+/** Conditions that only the origin can judge: such requests pass the cache by. */
+const PRECONDITIONS: readonly string[] = ["if-match", "if-unmodified-since"];
+/** A follower leads anew after this share of its deadline. */
+const FOLLOW_RATIO = 0.4;
 
 export function cacheLookup(edge: Edge, x: Exchange): StageAnswer {
   const { route, caller, url } = x;
   const policy = route?.config.cache;
   if (route === undefined || policy === undefined || caller === undefined || url === undefined) return undefined;
-  const tenantId = policy.scope === "tenant" ? caller.tenant.id : "";
-  const key = primaryKey(route.origin.id, url.host, url.path, url.query, tenantId);
-  const cacheable = (x.method === "GET" || x.method === "HEAD") && !x.headers.has("range");
+  const key = keyOf(route, caller, url);
+  const cacheable = (x.method === "GET" || x.method === "HEAD") && !PRECONDITIONS.some((name) => x.headers.has(name));
   const cacheControl = x.headers.get("cache-control") ?? x.headers.get("pragma");
   const asked = cacheControl === null ? undefined : parseCacheControl(cacheControl);
-  const context: CacheContext = { key, policy, cacheable, asked, entry: undefined, requestedAtMs: edge.now() };
+  const context: CacheContext = {
+    key,
+    policy,
+    cacheable,
+    asked,
+    entry: undefined,
+    flight: undefined,
+    requestedAtMs: edge.now(),
+  };
   x.cache = context;
-  if (!cacheable) return undefined;
+  if (!cacheable) {
+    x.cacheStatus = x.method === "GET" || x.method === "HEAD" ? "weir; fwd=bypass" : "weir; fwd=method";
+    return undefined;
+  }
   const remembered = edge.responses.recall(key, reader(x.headers));
   if (remembered !== undefined) return use(edge, x, context, route, remembered);
   return edge.responses.find(key, reader(x.headers)).then((found) => use(edge, x, context, route, found));
@@ -58,220 +55,136 @@ function use(
   context: CacheContext,
   route: CompiledRoute,
   entry: StoredResponse | undefined,
-): Response | undefined {
+): StageAnswer {
   context.entry = entry;
-  if (entry === undefined) {
-    x.cacheStatus = "weir; fwd=uri-miss";
-    return context.asked?.onlyIfCached === true ? refuse(x, "not-cached") : undefined;
-  }
+  if (entry === undefined) return forwardOr504(edge, x, context, route);
   const nowMs = edge.now();
+  const ttl = `weir; hit; ttl=${ttlSeconds(entry, nowMs)}`;
   switch (judgeUse(entry.freshness, context.asked, nowMs)) {
     case "fresh":
       x.served = "cache";
-      return answerFrom(x, entry, nowMs, `weir; hit; ttl=${ttlSeconds(entry, nowMs)}`);
+      return orElse(answerFrom(edge, x, entry, nowMs, ttl), () => gone(edge, x, context, route));
     case "stale-while-revalidate":
-      x.served = "stale";
       refreshBehind(edge, x, context, route);
-      return answerFrom(x, entry, nowMs, `weir; hit; ttl=${ttlSeconds(entry, nowMs)}`);
+      x.served = "stale";
+      return orElse(answerFrom(edge, x, entry, nowMs, ttl), () => gone(edge, x, context, route));
     case "stale":
-      x.cacheStatus = "weir; fwd=stale";
-      // RFC 9111 section 5.2.1.7.
-      return context.asked?.onlyIfCached === true ? refuse(x, "not-cached") : undefined;
+      return answerFailing(edge, x, context, route, entry, nowMs);
   }
+}
+
+/** Where the last refresh failed nobody waits for the next one. */
+function answerFailing(
+  edge: Edge,
+  x: Exchange,
+  context: CacheContext,
+  route: CompiledRoute,
+  entry: StoredResponse,
+  nowMs: number,
+): StageAnswer {
+  const tryAgain = edge.flights.mayTryAgain(context.key, nowMs);
+  if (tryAgain === undefined || context.asked !== undefined || !mayServeOnError(entry.freshness, nowMs)) {
+    return forwardOr504(edge, x, context, route);
+  }
+  if (tryAgain) refreshBehind(edge, x, context, route);
+  x.served = "stale";
+  const status = `weir; hit; ttl=${ttlSeconds(entry, nowMs)}; detail=refresh-failed`;
+  return orElse(answerFrom(edge, x, entry, nowMs, status), () => gone(edge, x, context, route));
+}
+
+type Answered = Response | Promise<Response | undefined>;
+
+function orElse(answer: Answered, otherwise: () => StageAnswer): StageAnswer {
+  return answer instanceof Promise ? answer.then((response) => response ?? otherwise()) : answer;
+}
+
+/** Its body had left the PoP's cache. */
+function gone(edge: Edge, x: Exchange, context: CacheContext, route: CompiledRoute): StageAnswer {
+  context.entry = undefined;
+  x.served = undefined;
+  return forwardOr504(edge, x, context, route);
 }
 
 function ttlSeconds({ freshness }: StoredResponse, nowMs: number): number {
   return Math.floor((freshness.lifetimeMs - ageMs(freshness, nowMs)) / 1_000);
 }
 
-/** The stored response as an answer to this request: whole, without its body (HEAD), or 304. */
-export function answerFrom(x: Exchange, entry: StoredResponse, nowMs: number, cacheStatus: string): Response {
-  x.cacheStatus = cacheStatus;
-  const headers = new Headers();
-  for (const [name, value] of entry.headers) headers.append(name, value);
-  headers.set("age", String(Math.floor(ageMs(entry.freshness, nowMs) / 1_000)));
-  return conditional(x, entry.status, headers, entry.body, nowMs);
+function forwardOr504(edge: Edge, x: Exchange, context: CacheContext, route: CompiledRoute): StageAnswer {
+  x.cacheStatus = `weir; ${whyForwarded(edge, context)}`;
+  // RFC 9111 section 5.2.1.7.
+  if (context.asked?.onlyIfCached === true) return refuse(x, "not-cached");
+  return mayCollapse(x, context) ? board(edge, x, context, route, context.requestedAtMs) : undefined;
 }
 
-/** 304 when the client's own copy is still good. */
-function conditional(x: Exchange, status: number, headers: Headers, body: ArrayBuffer | null, nowMs: number): Response {
-  const dateOf = (value: string | null): number | undefined => parseHttpDate(value, nowMs);
-  const unchanged =
-    status === 200 &&
-    isNotModified(reader(x.request.headers), headers.get("etag"), dateOf(headers.get("last-modified")), dateOf);
-  if (unchanged) {
-    for (const name of ["content-length", "content-type", "content-encoding"]) headers.delete(name);
-    return new Response(null, { status: 304, headers });
-  }
-  return new Response(x.method === "HEAD" || status === 204 ? null : body, { status, headers });
+/** A range, or a request with directives of its own, wants what is its own. */
+const mayCollapse = (x: Exchange, { asked }: CacheContext): boolean =>
+  x.method === "GET" && !x.headers.has("range") && asked?.noCache !== true && asked?.noStore !== true;
+
+/** Leads and goes on, or follows and waits. */
+function board(edge: Edge, x: Exchange, context: CacheContext, route: CompiledRoute, sinceMs: number): StageAnswer {
+  const boarding = edge.flights.board(context.key);
+  if (boarding.kind === "alone") return undefined;
+  const { flight } = boarding;
+  if (boarding.kind === "follows") return follow(edge, x, context, route, flight, sinceMs);
+  context.flight = flight;
+  // So that it comes to its end for the others also when this client is gone.
+  x.waitUntil(flight.landed);
+  atEnd(x, () => {
+    flight.land({ kind: "alone" });
+  });
+  return undefined;
 }
 
-const reader =
-  (headers: Headers) =>
-  (name: string): string | null =>
-    headers.get(name);
-
-/** Before forwarding: the conditions are ours, because the answer is to be stored; the client's are met from it. */
-export function addConditions(x: Exchange): void {
-  if (x.cache?.cacheable !== true || x.method !== "GET") return;
-  conditionsOf(x.headers, x.cache.entry);
-}
-
-function conditionsOf(headers: Headers, entry: StoredResponse | undefined): void {
-  for (const name of CONDITIONS) headers.delete(name);
-  if (entry === undefined) return;
-  for (const [name, value] of entry.headers) {
-    if (name === "etag") headers.set("if-none-match", value);
-    if (name === "last-modified") headers.set("if-modified-since", value);
-  }
-}
-
-/** The origin has answered: stores, merges a 304, retires, and makes the client's answer. */
-export function receiveFromOrigin(edge: Edge, x: Exchange, answer: OriginAnswer): Response {
-  const context = x.cache;
-  if (context === undefined) return buildAnswer(answer);
-  if (!context.cacheable || x.method !== "GET") {
-    const safe = ["GET", "HEAD", "OPTIONS"].includes(x.method);
-    if (!safe && answer.status < 400) retire(edge, x, context);
-    return buildAnswer(answer);
-  }
-  const nowMs = edge.now();
-  const stored = store(edge, x, context, x.headers, answer, nowMs);
-  if (answer.status === 304) {
-    // Without an entry of ours there was no condition of ours: the origin answered out of turn.
-    return stored === undefined
-      ? buildAnswer(answer)
-      : answerFrom(x, stored, nowMs, "weir; fwd=stale; fwd-status=304; stored");
-  }
-  const why = context.entry === undefined ? "uri-miss" : "stale";
-  x.cacheStatus = `weir; fwd=${why}; fwd-status=${answer.status}${stored === undefined ? "" : "; stored"}`;
-  const response = buildAnswer(answer);
-  if (answer.status !== 200 || !(answer.body instanceof ArrayBuffer)) return response;
-  return conditional(x, 200, response.headers, answer.body, nowMs);
-}
-
-/** Undefined: not stored. `requestHeaders` are those the origin saw. */
-function store(
+async function follow(
   edge: Edge,
   x: Exchange,
   context: CacheContext,
-  requestHeaders: Headers,
-  answer: OriginAnswer,
-  nowMs: number,
-): StoredResponse | undefined {
-  const { key, policy, entry, requestedAtMs } = context;
-  const header = reader(answer.headers);
-  if (answer.status === 304 && entry !== undefined) {
-    const headers = mergeNotModified(entry.headers, answer.headers);
-    const merged = new Headers(headers.map(([name, value]): [string, string] => [name, value]));
-    const freshness = freshnessOf(entry.status, reader(merged), policy, requestedAtMs, nowMs);
-    const renewed: StoredResponse = { ...entry, headers, freshness };
-    x.waitUntil(edge.responses.put(key, reader(requestHeaders), renewed));
-    offerSnapshot(edge, x, context, renewed);
-    return renewed;
+  route: CompiledRoute,
+  flight: Flight,
+  sinceMs: number,
+): Promise<Response | undefined> {
+  edge.counters.countEvent("weir_cache_collapsed_total");
+  const landing = await flight.follow(route.deadlineMs * FOLLOW_RATIO);
+  if (landing === undefined) {
+    edge.flights.giveUp(context.key, flight);
+    // Twice at most, so that there is time left for a call.
+    return edge.now() - sinceMs < route.deadlineMs / 2 ? board(edge, x, context, route, sinceMs) : undefined;
   }
-  const may = mayStore(
-    {
-      method: "GET",
-      authorized: requestHeaders.has("authorization"),
-      requestNoStore: context.asked?.noStore === true,
-      status: answer.status,
-      complete: answer.complete,
-    },
-    header,
-    policy,
-  );
-  if (!may || answer.verdict.kind === "failure") {
-    if (RETIRING_STATUS.includes(answer.status)) retire(edge, x, context);
-    return undefined;
+  switch (landing.kind) {
+    case "stored":
+      return afterLanding(edge, x, context);
+    case "failed":
+      return noteShared(x, landing);
+    case "alone":
+      return undefined;
   }
-  const fresh: StoredResponse = {
-    status: answer.status,
-    headers: storedHeaders(answer.headers),
-    body: answer.body instanceof ArrayBuffer ? answer.body : new ArrayBuffer(0),
-    freshness: freshnessOf(answer.status, header, policy, requestedAtMs, nowMs),
-    vary: varyFields(header("vary")) ?? [],
-  };
-  x.waitUntil(edge.responses.put(key, reader(requestHeaders), fresh));
-  if (RETIRING_STATUS.includes(answer.status)) retireSnapshot(edge, x, context);
-  else offerSnapshot(edge, x, context, fresh);
-  return fresh;
 }
 
-/** The origin has said that what is stored is no answer any more. */
-function retire(edge: Edge, x: Exchange, context: CacheContext): void {
-  x.waitUntil(edge.responses.forget(context.key));
-  retireSnapshot(edge, x, context);
+/** What the leader stored, where it is for this request, too. */
+function afterLanding(edge: Edge, x: Exchange, context: CacheContext): StageAnswer {
+  const entry = edge.responses.recall(context.key, reader(x.headers));
+  const nowMs = edge.now();
+  if (entry === undefined || judgeUse(entry.freshness, context.asked, nowMs) !== "fresh") return undefined;
+  x.served = "cache";
+  const status = `weir; ${whyForwarded(edge, context)}; collapsed; ttl=${ttlSeconds(entry, nowMs)}`;
+  context.entry = entry;
+  return answerFrom(edge, x, entry, nowMs, status);
 }
 
-function retireSnapshot(edge: Edge, x: Exchange, context: CacheContext): void {
-  const { route } = x;
-  if (route?.config.cache?.snapshotIntervalMs === undefined) return;
-  const work = edge.snapshots.retire(snapshotSite(edge, x, context, route));
-  if (work !== undefined) x.waitUntil(work);
+/** The leader's failure is everybody's: nobody asks the origin again for it, and the ladder answers. */
+function noteShared(x: Exchange, landing: Extract<Landing, { kind: "failed" }>): undefined {
+  const { reason, retryAfterMs, answer } = landing;
+  if (reason === "status" && (answer === undefined || !isFor(x, answer))) return undefined;
+  const response =
+    answer === undefined
+      ? undefined
+      : new Response(answer.body, {
+          status: answer.status,
+          headers: answer.headers.map(([n, v]): [string, string] => [n, v]),
+        });
+  x.failure = { reason, retryAfterMs, response };
+  return undefined;
 }
 
-function offerSnapshot(edge: Edge, x: Exchange, context: CacheContext, entry: StoredResponse): void {
-  const { route } = x;
-  const intervalMs = route?.config.cache?.snapshotIntervalMs;
-  if (route === undefined || intervalMs === undefined) return;
-  const work = edge.snapshots.offer(snapshotSite(edge, x, context, route), entry, intervalMs);
-  if (work !== undefined) x.waitUntil(work);
-}
-
-export function snapshotSite(edge: Edge, x: Exchange, { key }: CacheContext, route: CompiledRoute): SnapshotSite {
-  return { env: x.env, originId: route.origin.id, key, header: reader(x.headers), nowMs: edge.now() };
-}
-
-/** One refresh of a URL at a time in this isolate. What fails leaves the stored entry as it is. */
-function refreshBehind(edge: Edge, x: Exchange, context: CacheContext, route: CompiledRoute): void {
-  if (edge.refreshes.has(context.key) || edge.refreshes.size >= MAX_REFRESHES) return;
-  edge.refreshes.add(context.key);
-  x.waitUntil(
-    refresh(edge, x, context, route).finally(() => {
-      edge.refreshes.delete(context.key);
-    }),
-  );
-}
-
-async function refresh(edge: Edge, x: Exchange, context: CacheContext, route: CompiledRoute): Promise<void> {
-  const { caller, url } = x;
-  if (caller === undefined || url === undefined) return;
-  const site = {
-    env: x.env,
-    waitUntil: x.waitUntil,
-    configVersion: x.tables.configVersion,
-    pop: x.pop,
-    origin: route.origin,
-  };
-  const passage = await edge.origins.pass({
-    ...site,
-    nowMs: edge.now(),
-    caller,
-    method: "GET",
-  });
-  if (passage.kind === "refused") return;
-  const headers = new Headers(x.headers);
-  conditionsOf(headers, context.entry);
-  const answer = await callThroughBulkhead(edge, {
-    ...site,
-    method: "GET",
-    path: url.path,
-    query: url.query,
-    headers,
-    body: null,
-    deadlineMs: route.deadlineMs,
-    passage,
-    priority: caller.tenant.priority,
-    inboundAttempt: x.inboundAttempt,
-    clientGone: undefined,
-    caller,
-    whileStreaming: (release) => {
-      release();
-    },
-  });
-  if (answer.kind === "failed") return;
-  store(edge, x, { ...context, requestedAtMs: x.startedAtMs }, headers, answer, edge.now());
-  // Too large to be kept, and nobody reads it.
-  if (answer.body instanceof ReadableStream) await answer.body.cancel();
-}
+const isFor = (x: Exchange, { vary, variant }: SharedAnswer): boolean =>
+  !isPersonal(x) && variantKey(vary, reader(x.headers)) === variant;

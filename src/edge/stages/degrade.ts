@@ -10,16 +10,21 @@ import type { Edge } from "../edge.ts";
 import { atEnd, type Exchange, type OriginFailure } from "../exchange.ts";
 import { fallbackPage, type Outage, plainRefusal, PROXY_ERROR } from "../fallback.ts";
 import { lastResort } from "../last-resort.ts";
-import { answerFrom, snapshotSite } from "./cache.ts";
+import { answerFrom } from "../cache/answering.ts";
+import { keepFailure, shared, snapshotSite } from "../cache/receiving.ts";
 import { noteAnswer } from "./forward.ts";
 
 const REPEATABLE_METHODS: readonly string[] = ["GET", "HEAD", "OPTIONS"];
+
+/** The origin was called, and failed. */
+const CALLED: readonly OriginFailure["reason"][] = ["network", "timeout", "status", "body", "internal"];
 
 export async function degrade(edge: Edge, x: Exchange): Promise<Response> {
   const { route, failure } = x;
   if (route === undefined || failure === undefined) return lastResort(x.requestId, x.request.headers.get("accept"));
   x.proxyError = PROXY_ERROR[failure.reason];
   edge.counters.countEvent(`weir_origin_failures_total{origin="${route.origin.id}",reason="${failure.reason}"}`);
+  tellFollowers(edge, x, failure);
   const entry = x.cache?.entry;
   const rungs = ladder({
     mayServeStale: entry !== undefined && mayServeOnError(entry.freshness, edge.now()),
@@ -38,13 +43,31 @@ export async function degrade(edge: Edge, x: Exchange): Promise<Response> {
   return lastResort(x.requestId, x.request.headers.get("accept"));
 }
 
+/** They answer by their own ladders, and nobody waits for this URL's next refresh. */
+function tellFollowers(edge: Edge, x: Exchange, { reason, retryAfterMs, answer }: OriginFailure): void {
+  const { cache } = x;
+  if (cache === undefined) return;
+  if (CALLED.includes(reason)) edge.flights.noteFailed(cache.key, edge.now());
+  cache.flight?.land({
+    kind: "failed",
+    reason,
+    retryAfterMs,
+    answer: answer === undefined ? undefined : shared(x, answer),
+  });
+}
+
 /** A body nobody reads would hold its connection. */
 function dropUnused(x: Exchange, response: Response | undefined): void {
   const body = response?.body ?? null;
   if (body !== null) x.waitUntil(body.cancel().catch(() => undefined));
 }
 
-async function climb(edge: Edge, x: Exchange, rung: Rung, failure: OriginFailure): Promise<Response | undefined> {
+function climb(
+  edge: Edge,
+  x: Exchange,
+  rung: Rung,
+  failure: OriginFailure,
+): Response | undefined | Promise<Response | undefined> {
   switch (rung) {
     case "stale":
       return stale(edge, x);
@@ -56,20 +79,21 @@ async function climb(edge: Edge, x: Exchange, rung: Rung, failure: OriginFailure
       return fallbackPage(x, outageOf(edge, x, failure));
     case "origin-answer":
       x.served = "origin";
+      if (failure.answer !== undefined) keepFailure(edge, x, failure.answer);
       return failure.response;
     case "plain":
       return plainRefusal(x, outageOf(edge, x, failure));
   }
 }
 
-function stale(edge: Edge, x: Exchange): Response | undefined {
+function stale(edge: Edge, x: Exchange): Response | undefined | Promise<Response | undefined> {
   const entry = x.cache?.entry;
   if (entry === undefined) return undefined;
   x.served = "stale";
   const nowMs = edge.now();
   const ttl = Math.floor((entry.freshness.lifetimeMs - ageMs(entry.freshness, nowMs)) / 1_000);
   const status = x.failure?.response === undefined ? "" : `; fwd-status=${x.failure.response.status}`;
-  return answerFrom(x, entry, nowMs, `weir; hit; fwd=stale${status}; ttl=${ttl}`);
+  return answerFrom(edge, x, entry, nowMs, `weir; hit; fwd=stale${status}; ttl=${ttl}`);
 }
 
 async function snapshot(edge: Edge, x: Exchange): Promise<Response | undefined> {
@@ -78,7 +102,7 @@ async function snapshot(edge: Edge, x: Exchange): Promise<Response | undefined> 
   const entry = await edge.snapshots.find(snapshotSite(edge, x, cache, route));
   if (entry === undefined) return undefined;
   x.served = "snapshot";
-  return answerFrom(x, entry, edge.now(), "weir; hit; fwd=stale; detail=snapshot");
+  return answerFrom(edge, x, entry, edge.now(), "weir; hit; fwd=stale; detail=snapshot");
 }
 
 /** The second origin, behind a breaker of its own. What it answers is not stored under the first one's name. */

@@ -6,7 +6,8 @@ import type { OriginAnswer, OriginFailed } from "../call-origin.ts";
 import type { Edge } from "../edge.ts";
 import { atEnd, type Exchange } from "../exchange.ts";
 import { refuse } from "../refuse.ts";
-import { addConditions, receiveFromOrigin } from "./cache.ts";
+import { receiveFromOrigin } from "../cache/receiving.ts";
+import { addConditions } from "../cache/refreshing.ts";
 
 /** Nobody sees it; as nginx counts it. */
 const CLIENT_CLOSED_REQUEST = 499;
@@ -38,7 +39,7 @@ export async function forward(edge: Edge, x: Exchange): Promise<Response | undef
     priority: caller.tenant.priority,
     pop: x.pop,
     inboundAttempt: x.inboundAttempt,
-    clientGone: x.request.signal,
+    clientGone: x.cache?.flight?.endsWith(x.request.signal) ?? x.request.signal,
     caller,
     whileStreaming: (release) => {
       atEnd(x, release);
@@ -47,7 +48,7 @@ export async function forward(edge: Edge, x: Exchange): Promise<Response | undef
   if (outcome.kind === "failed") return noteFailed(x, outcome);
   noteAnswer(x, outcome);
   if (outcome.verdict.kind === "failure") {
-    x.failure = { reason: "status", retryAfterMs: undefined, response: buildAnswer(outcome) };
+    x.failure = { reason: "status", retryAfterMs: undefined, response: buildAnswer(outcome), answer: outcome };
     return undefined;
   }
   x.served = "origin";

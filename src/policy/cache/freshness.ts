@@ -8,7 +8,10 @@ import { parseHttpDate } from "./http-date.ts";
 /** A route's policy; each part counts only where the origin says nothing about it. */
 export interface CachePolicy {
   readonly scope: "shared" | "tenant";
+  /** Of successes and redirects. */
   readonly freshForMs?: number;
+  /** Of 404, 405, 410, 414 and 501. */
+  readonly negativeForMs?: number;
   readonly staleWhileRevalidateMs?: number;
   readonly staleIfErrorMs?: number;
 }
@@ -28,8 +31,15 @@ export interface Freshness {
   readonly staleIfErrorMs: number;
 }
 
+/**
+ * A failure is kept no longer than this, whatever its headers say: frameworks put the same Cache-Control on everything,
+ * and each moment of trouble would last as long as a page.
+ */
+const FAILURE_MAX_MS = 10_000;
+
 /** Statuses with a heuristic freshness (RFC 9110 section 15.1); 206 is never stored here. */
 export const HEURISTIC_STATUS: readonly number[] = [200, 203, 204, 300, 301, 308, 404, 405, 410, 414, 501];
+const NEGATIVE_STATUS: readonly number[] = [404, 405, 410, 414, 501];
 const HEURISTIC_RATIO = 0.1;
 const HEURISTIC_MAX_MS = 86_400_000;
 
@@ -95,11 +105,18 @@ function lifetime(
   const expires = header("expires");
   // Present but unreadable is in the past (section 5.3).
   if (expires !== null && !targeted) return Math.max(0, (parseHttpDate(expires, receivedAtMs) ?? 0) - dateMs);
-  if (policy.freshForMs !== undefined && HEURISTIC_STATUS.includes(status)) return policy.freshForMs;
+  const byPolicyMs = NEGATIVE_STATUS.includes(status) ? policy.negativeForMs : policy.freshForMs;
+  if (byPolicyMs !== undefined && HEURISTIC_STATUS.includes(status)) return byPolicyMs;
   const modifiedMs = parseHttpDate(header("last-modified"), receivedAtMs);
   const heuristic = directives.isPublic || HEURISTIC_STATUS.includes(status);
   if (modifiedMs === undefined || !heuristic) return 0;
   return Math.min(HEURISTIC_MAX_MS, Math.max(0, dateMs - modifiedMs) * HEURISTIC_RATIO);
+}
+
+/** Of a 5xx that was answered with for want of anything better; never served stale. */
+export function failureFreshness(freshness: Freshness): Freshness {
+  const lifetimeMs = Math.min(FAILURE_MAX_MS, freshness.lifetimeMs);
+  return { ...freshness, lifetimeMs, neverStale: true, staleWhileRevalidateMs: 0, staleIfErrorMs: 0 };
 }
 
 export function ageMs(freshness: Freshness, nowMs: number): number {

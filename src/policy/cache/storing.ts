@@ -18,6 +18,8 @@ export interface StoringContext {
 /** Variants of one URL; more and the oldest goes. */
 export const MAX_VARIANTS = 16;
 const MAX_VARY_FIELDS = 8;
+/** Those of RFC 9110 whose caching means nothing special; 206 and 304 are never stored. */
+const UNDERSTOOD_STATUS: readonly number[] = [...HEURISTIC_STATUS, 302, 303, 307, 400, 401, 403, 500, 502, 503, 504];
 
 export function mayStore(context: StoringContext, header: HeaderReader, policy: CachePolicy): boolean {
   const { method, authorized, requestNoStore, status, complete } = context;
@@ -25,7 +27,9 @@ export function mayStore(context: StoringContext, header: HeaderReader, policy: 
   if (header("set-cookie") !== null) return false;
   if (varyFields(header("vary")) === undefined) return false;
   const { directives, targeted } = governingDirectives(header);
-  if (directives.noStore) return false;
+  if (directives.mustUnderstand && !UNDERSTOOD_STATUS.includes(status)) return false;
+  // RFC 9111 section 5.2.2.3: with must-understand, no-store is for caches that do not know that directive.
+  if (directives.noStore && !directives.mustUnderstand) return false;
   const shared = policy.scope === "shared";
   if (directives.isPrivate && shared) return false;
   const mayShareAuthorized = directives.isPublic || directives.sMaxage !== undefined || directives.mustRevalidate;
@@ -59,16 +63,17 @@ export function variantKey(fields: readonly string[], header: HeaderReader): str
 /** Spaces and, for negotiation fields, case and order carry no meaning. */
 function normalised(field: string, value: string | null): string {
   if (value === null) return "";
-  if (field !== "accept-encoding" && field !== "accept-language") return value.trim();
-  return value
-    .toLowerCase()
-    .split(",")
-    .map((part) => part.replaceAll(" ", ""))
+  // In a quoted string a comma is data.
+  if (value.includes('"')) return value.trim();
+  const parts = value.split(",").map((part) => part.trim());
+  if (field !== "accept-encoding" && field !== "accept-language") return parts.join(",");
+  return parts
+    .map((part) => part.replaceAll(" ", "").toLowerCase())
     .toSorted()
     .join(",");
 }
 
-/** Never stored or never updated by a 304: they describe one connection or the body's own transfer. */
+/** Never stored: they describe one connection, one client, or what we say ourselves. */
 const NOT_STORED: readonly string[] = [
   "connection",
   "keep-alive",
@@ -79,45 +84,56 @@ const NOT_STORED: readonly string[] = [
   "upgrade",
   "set-cookie",
   "content-length",
-  "content-encoding",
   "age",
   "weir-served",
   "proxy-authenticate",
   "proxy-authentication-info",
 ];
-const NOT_UPDATED: readonly string[] = [...NOT_STORED, "content-range", "content-type", "content-md5", "etag"];
+/** A 304 says nothing of the body that is kept. */
+const NOT_UPDATED: readonly string[] = [...NOT_STORED, "content-encoding", "content-range", "content-md5", "etag"];
+/** The runtime has undone these when a body is read; what is stored is the plain body. */
+const DECODED: readonly string[] = ["gzip", "x-gzip", "br"];
 
 export type HeaderList = readonly (readonly [name: string, value: string])[];
 
 export function storedHeaders(headers: Iterable<readonly [string, string]>): HeaderList {
-  return [...headers].filter(([name]) => !NOT_STORED.includes(name));
+  return kept([...headers], NOT_STORED);
 }
 
 /** RFC 9111 section 3.2: the 304's fields replace the stored ones, the body's description stays. */
 export function mergeNotModified(stored: HeaderList, update: Iterable<readonly [string, string]>): HeaderList {
-  const fresh = [...update].filter(([name]) => !NOT_UPDATED.includes(name));
+  const fresh = kept([...update], NOT_UPDATED);
   const replaced = new Set(fresh.map(([name]) => name));
   return [...stored.filter(([name]) => !replaced.has(name)), ...fresh];
 }
 
-/** RFC 9110 section 13: true when the client's copy is still good. */
-export function isNotModified(
-  request: HeaderReader,
-  etag: string | null,
-  lastModifiedMs: number | undefined,
-  parseDate: (value: string | null) => number | undefined,
-): boolean {
-  const noneMatch = request("if-none-match");
-  if (noneMatch !== null) {
-    if (noneMatch.trim() === "*") return true;
-    return etag !== null && noneMatch.split(",").some((candidate) => opaque(candidate) === opaque(etag));
-  }
-  const sinceMs = parseDate(request("if-modified-since"));
-  return sinceMs !== undefined && lastModifiedMs !== undefined && lastModifiedMs <= sinceMs;
+/** Without the fields that `Connection` names, either. */
+function kept(headers: HeaderList, dropped: readonly string[]): HeaderList {
+  const connection = headers.find(([name]) => name === "connection")?.[1] ?? "";
+  const named = connection.split(",").map((name) => name.trim().toLowerCase());
+  return headers.filter(
+    ([name, value]) =>
+      !dropped.includes(name) &&
+      !named.includes(name) &&
+      !(name === "content-encoding" && DECODED.includes(value.trim().toLowerCase())),
+  );
 }
 
-/** Weak comparison: the tag without `W/`. */
-function opaque(tag: string): string {
-  const trimmed = tag.trim();
-  return trimmed.startsWith("W/") ? trimmed.slice(2) : trimmed;
+export type HeadVerdict = "renewed" | "outdated";
+
+/**
+ * What a 200 to HEAD says of a stored response: it is the same, so its fields are renewed, or it is another one by now.
+ * `bytes`: of the stored body. Source: RFC 9111 section 4.3.5.
+ */
+export function judgeHead(stored: HeaderReader, head: HeaderReader, bytes: number): HeadVerdict {
+  for (const validator of ["etag", "last-modified"]) {
+    const told = head(validator);
+    if (told !== null && told !== stored(validator)) return "outdated";
+  }
+  const length = head("content-length");
+  const sameLength = length === null || head("content-encoding") !== null || Number(length) === bytes;
+  return sameLength ? "renewed" : "outdated";
 }
+
+/** Of a successful unsafe request: what else it may have changed. Source: RFC 9111 section 4.4. */
+export const INVALIDATING_FIELDS: readonly string[] = ["location", "content-location"];

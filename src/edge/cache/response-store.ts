@@ -1,22 +1,36 @@
 /**
  * Stored responses: in the isolate's memory, and behind it in the PoP's cache, under one interface. The memory is
  * synchronous and bounded by bytes; the PoP's cache survives isolates. The platform's own freshness is not used: what is
- * put there lives long, with our freshness record beside it. A store that fails is a miss, and counted.
+ * put there lives long, with our freshness record beside it. Large bodies lie in the PoP's cache alone and are never held
+ * whole: memory has their record, and `open` streams them. A store that fails is a miss, and counted.
  */
 import { LRUCache } from "lru-cache";
-import { withDeadline } from "../platform/coordinators.ts";
-import type { Freshness, HeaderReader } from "../policy/cache/freshness.ts";
-import { type HeaderList, MAX_VARIANTS, variantKey } from "../policy/cache/storing.ts";
+import { withDeadline } from "../../platform/coordinators.ts";
+import type { Freshness, HeaderReader } from "../../policy/cache/freshness.ts";
+import { type HeaderList, MAX_VARIANTS, variantKey } from "../../policy/cache/storing.ts";
+import type { Copied } from "./body-part.ts";
 
 export interface StoredResponse {
   readonly status: number;
   readonly headers: HeaderList;
-  readonly body: ArrayBuffer;
+  readonly body: ArrayBuffer | LargeBody;
+  /** Of the body. */
+  readonly bytes: number;
   readonly freshness: Freshness;
   /** Fields it varies by, lower-case, sorted. */
   readonly vary: readonly string[];
 }
 
+/** Lies in the PoP's cache under a name of its own, never used again. */
+export interface LargeBody {
+  readonly id: string;
+}
+
+/** What stands beside a body; `large` where it stands beside none. */
+type StoredRecord = Omit<StoredResponse, "body"> & { readonly large?: string };
+
+/** A larger body is not kept. */
+export const MAX_STORED_BYTES = 33_554_432;
 /** Memory of one isolate for stored responses. */
 const MEMORY_BYTES = 16 * 1_048_576;
 const MEMORY_URLS = 20_000;
@@ -24,7 +38,7 @@ const ENTRY_OVERHEAD_BYTES = 1_024;
 /** A look-up in the PoP's cache that takes longer is a miss. */
 const POP_DEADLINE_MS = 50;
 /** How long the platform may keep an entry; ours says what it is good for. */
-const POP_LIFE_SECONDS = 7 * 86_400;
+const POP_CACHE_CONTROL = `public, max-age=${7 * 86_400}`;
 const RECORD_HEADER = "weir-record";
 const POP_HOST = "https://weir-cache.invalid";
 
@@ -48,7 +62,9 @@ export class ResponseStore {
     maxSize: MEMORY_BYTES,
     sizeCalculation: (url) => {
       let bytes = ENTRY_OVERHEAD_BYTES;
-      for (const entry of url.variants.values()) bytes += entry.body.byteLength + ENTRY_OVERHEAD_BYTES;
+      for (const entry of url.variants.values()) {
+        bytes += ENTRY_OVERHEAD_BYTES + (entry.body instanceof ArrayBuffer ? entry.bytes : 0);
+      }
       return bytes;
     },
   });
@@ -90,6 +106,41 @@ export class ResponseStore {
     });
   }
 
+  /** A large body as it comes. What names it is written only once all of it has come, so half of one is never found. */
+  async putLarge(
+    key: string,
+    header: HeaderReader,
+    entry: Omit<StoredResponse, "body" | "bytes">,
+    copied: Copied,
+  ): Promise<void> {
+    const id = crypto.randomUUID();
+    const url = this.#bodyUrl(key, id);
+    const body = new Response(copied.copy, { headers: { "cache-control": POP_CACHE_CONTROL } });
+    // Broken off on purpose, most of the time.
+    const written = caches.default.put(url, body).catch(() => undefined);
+    const bytes = await copied.bytes;
+    await written;
+    if (bytes === undefined) await caches.default.delete(url);
+    else await this.put(key, header, { ...entry, bytes, body: { id } });
+  }
+
+  /** Undefined: the PoP's cache has dropped it. */
+  async open(key: string, { id }: LargeBody): Promise<ReadableStream | undefined> {
+    try {
+      const found = await withDeadline(caches.default.match(this.#bodyUrl(key, id)), POP_DEADLINE_MS);
+      if (found?.body) return found.body;
+    } catch {
+      this.stats.failures++;
+    }
+    this.#memory.delete(key);
+    return undefined;
+  }
+
+  /** Whether another variant of it is there. Memory only. */
+  knows(key: string): boolean {
+    return this.#memory.has(key);
+  }
+
   /** All variants. */
   forget(key: string): Promise<void> {
     this.#memory.delete(key);
@@ -122,25 +173,34 @@ export class ResponseStore {
       record = recordOf(response);
     }
     if (response === undefined || record === undefined) return undefined;
-    return { ...record, body: await response.arrayBuffer() };
+    const { large, ...known } = record;
+    if (large === undefined) return { ...known, body: await response.arrayBuffer() };
+    await response.body?.cancel();
+    return { ...known, body: { id: large } };
   }
 
   async #toPop(key: string, header: HeaderReader, entry: StoredResponse): Promise<void> {
-    const { body, ...record } = entry;
+    const { body, ...known } = entry;
+    const record: StoredRecord = body instanceof ArrayBuffer ? known : { ...known, large: body.id };
     const headers = {
-      "cache-control": `public, max-age=${POP_LIFE_SECONDS}`,
+      "cache-control": POP_CACHE_CONTROL,
       [RECORD_HEADER]: encodeURIComponent(JSON.stringify(record)),
     };
+    const content = body instanceof ArrayBuffer ? body : "";
     if (entry.vary.length > 0) {
       const variantUrl = this.#popUrl(key, variantKey(entry.vary, header));
-      await caches.default.put(variantUrl, new Response(body, { headers }));
+      await caches.default.put(variantUrl, new Response(content, { headers }));
     }
     // Under the bare key stands the response itself, or, when it varies, by what.
-    await caches.default.put(this.#popUrl(key, ""), new Response(entry.vary.length > 0 ? "" : body, { headers }));
+    await caches.default.put(this.#popUrl(key, ""), new Response(entry.vary.length > 0 ? "" : content, { headers }));
   }
 
   async #dropFromPop(key: string): Promise<void> {
     await caches.default.delete(this.#popUrl(key, ""));
+  }
+
+  #bodyUrl(key: string, id: string): string {
+    return `${this.#popUrl(key, "")}&body=${id}`;
   }
 
   #popUrl(key: string, variant: string): string {
@@ -149,7 +209,7 @@ export class ResponseStore {
 }
 
 /** What we wrote beside the body, checked, because the PoP's cache is shared with other versions of us. */
-function recordOf(response: Response | undefined): Omit<StoredResponse, "body"> | undefined {
+function recordOf(response: Response | undefined): StoredRecord | undefined {
   const text = response?.headers.get(RECORD_HEADER);
   if (text === null || text === undefined) return undefined;
   const value: unknown = JSON.parse(decodeURIComponent(text));
@@ -157,12 +217,15 @@ function recordOf(response: Response | undefined): Omit<StoredResponse, "body"> 
 }
 
 /** A record of ours, without its body. */
-export function isRecord(value: unknown): value is Omit<StoredResponse, "body"> {
+export function isRecord(value: unknown): value is StoredRecord {
   if (typeof value !== "object" || value === null) return false;
-  if (!("status" in value && "headers" in value && "freshness" in value && "vary" in value)) return false;
-  const { status, headers, freshness, vary } = value;
+  if (!("status" in value && "headers" in value && "freshness" in value && "vary" in value && "bytes" in value)) {
+    return false;
+  }
+  const { status, headers, freshness, vary, bytes } = value;
   return (
     typeof status === "number" &&
+    typeof bytes === "number" &&
     Array.isArray(headers) &&
     Array.isArray(vary) &&
     typeof freshness === "object" &&

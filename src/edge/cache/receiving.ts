@@ -1,0 +1,300 @@
+/**
+ * What an origin's answer does to the store: it is kept, renews what is kept, or retires it. What fails leaves it as it
+ * is. Everything that takes time goes on behind the answer.
+ */
+import { canonicalUrl } from "../../http/canonical-url.ts";
+import { targetedCacheControl } from "../../http/structured.ts";
+import {
+  ageMs,
+  failureFreshness,
+  type Freshness,
+  freshnessOf,
+  type HeaderReader,
+} from "../../policy/cache/freshness.ts";
+import {
+  INVALIDATING_FIELDS,
+  judgeHead,
+  mayStore,
+  mergeNotModified,
+  type HeaderList,
+  storedHeaders,
+  varyFields,
+  variantKey,
+} from "../../policy/cache/storing.ts";
+import { buildAnswer } from "../answer.ts";
+import type { OriginAnswer } from "../call-origin.ts";
+import type { CompiledRoute } from "../../config/tables.ts";
+import type { Edge } from "../edge.ts";
+import type { CacheContext, Exchange } from "../exchange.ts";
+import type { SnapshotSite } from "../snapshots.ts";
+import { answerFrom, forClient, reader } from "./answering.ts";
+import { copyWhileSending } from "./body-part.ts";
+import type { Landing, SharedAnswer } from "./flights.ts";
+import { MAX_STORED_BYTES, type StoredResponse } from "./response-store.ts";
+import { keyOf } from "./key.ts";
+
+/** Answers, not failures: they retire what is stored (serving it on would be an authorisation bug). */
+const RETIRING_STATUS: readonly number[] = [401, 403, 404, 410];
+const SAFE_METHODS: readonly string[] = ["GET", "HEAD", "OPTIONS"];
+
+/** Of an origin's answer; `CDN-Cache-Control` only where it is what RFC 9213 asks for. */
+export const responseReader =
+  (headers: Headers): HeaderReader =>
+  (name) =>
+    name === "cdn-cache-control" ? targetedCacheControl(headers.get(name)) : headers.get(name);
+
+/** The origin has answered: stores, merges a 304, retires, and makes the client's answer. */
+export function receiveFromOrigin(edge: Edge, x: Exchange, answer: OriginAnswer): Response | Promise<Response> {
+  const context = x.cache;
+  if (context === undefined) return buildAnswer(answer);
+  if (!context.cacheable || x.method !== "GET") {
+    if (x.method === "HEAD" && context.cacheable) renewByHead(edge, x, context, answer);
+    else if (!SAFE_METHODS.includes(x.method) && answer.status < 400) invalidate(edge, x, context, answer);
+    return buildAnswer(answer);
+  }
+  edge.flights.noteAnswered(context.key);
+  const nowMs = edge.now();
+  const kept = keep(edge, x, context, x.headers, answer, nowMs);
+  const stored = kept.entry;
+  land(edge, context, stored, nowMs);
+  if (answer.status === 304) {
+    // Without an entry of ours there was no condition of ours: the origin answered out of turn.
+    if (stored === undefined) return buildAnswer(answer);
+    return answerRenewed(edge, x, stored, nowMs, answer);
+  }
+  x.cacheStatus = `weir; ${whyForwarded(edge, context)}; fwd-status=${answer.status}${stored === undefined && kept.body === undefined ? "" : "; stored"}`;
+  const response = buildAnswer(kept.body === undefined ? answer : { ...answer, body: kept.body });
+  if (answer.status !== 200 || !(answer.body instanceof ArrayBuffer)) return response;
+  return forClient(x, 200, response.headers, answer.body, answer.body.byteLength, nowMs);
+}
+
+async function answerRenewed(
+  edge: Edge,
+  x: Exchange,
+  stored: StoredResponse,
+  nowMs: number,
+  answer: OriginAnswer,
+): Promise<Response> {
+  const response = await answerFrom(edge, x, stored, nowMs, "weir; fwd=stale; fwd-status=304; stored");
+  // A large body that has gone meanwhile: the client's own copy may be good, ours is not.
+  return response ?? buildAnswer(answer);
+}
+
+export function whyForwarded(edge: Edge, { entry, key, asked }: CacheContext): string {
+  if (asked?.noCache === true || asked?.noStore === true) return "fwd=request";
+  if (entry !== undefined) return "fwd=stale";
+  return edge.responses.knows(key) ? "fwd=vary-miss" : "fwd=uri-miss";
+}
+
+/** Those who wait for this answer look at the store again, or go by themselves. */
+function land(edge: Edge, context: CacheContext, stored: StoredResponse | undefined, nowMs: number): void {
+  const { flight, key } = context;
+  if (flight === undefined) return;
+  const useful = stored?.body instanceof ArrayBuffer && ageMs(stored.freshness, nowMs) < stored.freshness.lifetimeMs;
+  const landing: Landing = useful && !stored.freshness.noCache ? { kind: "stored" } : { kind: "alone" };
+  if (landing.kind === "alone") edge.flights.keepApart(key);
+  flight.land(landing);
+}
+
+export interface Kept {
+  /** Undefined: not stored. */
+  readonly entry: StoredResponse | undefined;
+  /** To be sent instead of the answer's own, which is being copied. */
+  readonly body: ReadableStream | undefined;
+}
+
+const NOTHING_KEPT: Kept = { entry: undefined, body: undefined };
+
+/** `requestHeaders` are those the origin saw. */
+export function keep(
+  edge: Edge,
+  x: Exchange,
+  context: CacheContext,
+  requestHeaders: Headers,
+  answer: OriginAnswer,
+  nowMs: number,
+): Kept {
+  const { entry } = context;
+  if (answer.status === 304 && entry !== undefined) {
+    const renewed = renew(edge, x, context, requestHeaders, answer.headers, entry, nowMs);
+    offerSnapshot(edge, x, context, renewed);
+    return { entry: renewed, body: undefined };
+  }
+  const retires = RETIRING_STATUS.includes(answer.status);
+  if (answer.verdict.kind === "failure" || !mayKeep(context, requestHeaders, answer)) {
+    if (retires) retire(edge, x, context);
+    return NOTHING_KEPT;
+  }
+  if (answer.body instanceof ReadableStream)
+    return keepLarge(edge, x, context, requestHeaders, answer, answer.body, nowMs);
+  const fresh = entryOf(context, answer, answer.body ?? new ArrayBuffer(0), nowMs);
+  x.waitUntil(edge.responses.put(context.key, reader(requestHeaders), fresh));
+  if (retires) retireSnapshot(edge, x, context);
+  else offerSnapshot(edge, x, context, fresh);
+  return { entry: fresh, body: undefined };
+}
+
+function mayKeep({ asked, policy }: CacheContext, requestHeaders: Headers, answer: OriginAnswer): boolean {
+  return mayStore(
+    {
+      method: "GET",
+      authorized: requestHeaders.has("authorization"),
+      requestNoStore: asked?.noStore === true,
+      status: answer.status,
+      // A large one is complete once it has been sent, or it is not kept.
+      complete: answer.complete || answer.body instanceof ReadableStream,
+    },
+    responseReader(answer.headers),
+    policy,
+  );
+}
+
+function entryOf(context: CacheContext, answer: OriginAnswer, body: ArrayBuffer, nowMs: number): StoredResponse {
+  return { ...recordOf(context, answer, nowMs), body, bytes: body.byteLength };
+}
+
+function recordOf(
+  { policy, requestedAtMs }: CacheContext,
+  answer: OriginAnswer,
+  nowMs: number,
+): Omit<StoredResponse, "body" | "bytes"> {
+  const header = responseReader(answer.headers);
+  return {
+    status: answer.status,
+    headers: storedHeaders(answer.headers),
+    freshness: freshnessOf(answer.status, header, policy, requestedAtMs, nowMs),
+    vary: varyFields(header("vary")) ?? [],
+  };
+}
+
+/** Is there for others once all of it has been sent. */
+function keepLarge(
+  edge: Edge,
+  x: Exchange,
+  context: CacheContext,
+  requestHeaders: Headers,
+  answer: OriginAnswer,
+  body: ReadableStream,
+  nowMs: number,
+): Kept {
+  const length = answer.headers.has("content-encoding") ? null : answer.headers.get("content-length");
+  const declared = length === null ? undefined : Number(length);
+  if ((declared ?? 0) > MAX_STORED_BYTES) return NOTHING_KEPT;
+  const copied = copyWhileSending(body, declared, MAX_STORED_BYTES);
+  const record = recordOf(context, answer, nowMs);
+  x.waitUntil(edge.responses.putLarge(context.key, reader(requestHeaders), record, copied));
+  return { entry: undefined, body: copied.client };
+}
+
+/** RFC 9111 section 4.3.4: the stored body with new fields. */
+function renew(
+  edge: Edge,
+  x: Exchange,
+  { key, policy, requestedAtMs }: CacheContext,
+  requestHeaders: Headers,
+  update: Headers,
+  entry: StoredResponse,
+  nowMs: number,
+): StoredResponse {
+  const headers = mergeNotModified(entry.headers, update);
+  const header = responseReader(toHeaders(headers));
+  const freshness = freshnessOf(entry.status, header, policy, requestedAtMs, nowMs);
+  const renewed: StoredResponse = { ...entry, headers, freshness };
+  x.waitUntil(edge.responses.put(key, reader(requestHeaders), renewed));
+  return renewed;
+}
+
+function toHeaders(list: HeaderList): Headers {
+  const headers = new Headers();
+  for (const [name, value] of list) headers.append(name, value);
+  return headers;
+}
+
+/** RFC 9111 section 4.3.5. */
+function renewByHead(edge: Edge, x: Exchange, context: CacheContext, answer: OriginAnswer): void {
+  const { entry, key } = context;
+  if (RETIRING_STATUS.includes(answer.status)) retire(edge, x, context);
+  if (entry === undefined || answer.status !== 200 || entry.status !== 200) return;
+  const nowMs = edge.now();
+  const stored = reader(toHeaders(entry.headers));
+  if (judgeHead(stored, reader(answer.headers), entry.bytes) === "renewed") {
+    renew(edge, x, context, x.headers, answer.headers, entry, nowMs);
+    return;
+  }
+  const outdated: Freshness = {
+    ...entry.freshness,
+    lifetimeMs: Math.min(entry.freshness.lifetimeMs, ageMs(entry.freshness, nowMs)),
+  };
+  x.waitUntil(edge.responses.put(key, reader(x.headers), { ...entry, freshness: outdated }));
+}
+
+/** RFC 9111 section 4.4: of the URL itself, and of those on the same host that the answer names. */
+function invalidate(edge: Edge, x: Exchange, context: CacheContext, answer: OriginAnswer): void {
+  retire(edge, x, context);
+  const { route, caller, url } = x;
+  if (route === undefined || caller === undefined || url === undefined) return;
+  for (const field of INVALIDATING_FIELDS) {
+    const value = answer.headers.get(field);
+    const named = value === null ? undefined : resolve(value, x.request.url);
+    if (named === undefined || named.host !== url.host) continue;
+    const key = keyOf(route, caller, named);
+    if (key !== context.key) retire(edge, x, { ...context, key });
+  }
+}
+
+function resolve(reference: string, base: string): { host: string; path: string; query: string } | undefined {
+  const absolute = URL.parse(reference, base);
+  if (absolute === null || absolute.host !== new URL(base).host) return undefined;
+  const canonical = canonicalUrl(absolute.href);
+  return canonical.ok ? canonical.url : undefined;
+}
+
+/** The origin has said that what is stored is no answer any more. */
+function retire(edge: Edge, x: Exchange, context: CacheContext): void {
+  x.waitUntil(edge.responses.forget(context.key));
+  retireSnapshot(edge, x, context);
+}
+
+function retireSnapshot(edge: Edge, x: Exchange, context: CacheContext): void {
+  const { route } = x;
+  if (route?.config.cache?.snapshotIntervalMs === undefined) return;
+  const work = edge.snapshots.retire(snapshotSite(edge, x, context, route));
+  if (work !== undefined) x.waitUntil(work);
+}
+
+function offerSnapshot(edge: Edge, x: Exchange, context: CacheContext, entry: StoredResponse): void {
+  const { route } = x;
+  const intervalMs = route?.config.cache?.snapshotIntervalMs;
+  if (route === undefined || intervalMs === undefined) return;
+  const work = edge.snapshots.offer(snapshotSite(edge, x, context, route), entry, intervalMs);
+  if (work !== undefined) x.waitUntil(work);
+}
+
+export function snapshotSite(edge: Edge, x: Exchange, { key }: CacheContext, route: CompiledRoute): SnapshotSite {
+  return { env: x.env, originId: route.origin.id, key, header: reader(x.headers), nowMs: edge.now() };
+}
+
+/**
+ * The origin answered with a failure of its own, and nothing better was left. It is kept only where the origin itself
+ * says how long it is good for, and never in the place of a good answer.
+ */
+export function keepFailure(edge: Edge, x: Exchange, answer: OriginAnswer): void {
+  const { cache } = x;
+  if (cache?.cacheable !== true || x.method !== "GET" || (cache.entry?.status ?? 500) < 500) return;
+  if (!(answer.body instanceof ArrayBuffer) || !mayKeep(cache, x.headers, answer)) return;
+  const made = entryOf(cache, answer, answer.body, edge.now());
+  const entry = { ...made, freshness: failureFreshness(made.freshness) };
+  if (entry.freshness.lifetimeMs > 0) x.waitUntil(edge.responses.put(cache.key, reader(x.headers), entry));
+}
+
+/** What followers may be told of a failure: nothing that was meant for the leader alone. */
+export function shared(x: Exchange, answer: OriginAnswer): SharedAnswer | undefined {
+  const vary = varyFields(answer.headers.get("vary"));
+  if (vary === undefined || answer.body instanceof ReadableStream || answer.headers.has("set-cookie")) return undefined;
+  if (isPersonal(x)) return undefined;
+  const { status, body } = answer;
+  return { status, headers: storedHeaders(answer.headers), body, vary, variant: variantKey(vary, reader(x.headers)) };
+}
+
+/** The request carries something that an answer may be made for. */
+export const isPersonal = ({ headers }: Exchange): boolean => headers.has("authorization") || headers.has("cookie");
