@@ -51,8 +51,8 @@ export interface Exchange {
   method: string;
   requestId: string;
   url: CanonicalUrl | undefined;
-  /** Cleaned request headers, ours: stages may change them before forwarding. */
-  headers: Headers;
+  /** Cleaned request headers, ours: stages may change them before forwarding. Made when first read: a hit never needs them. */
+  readonly headers: Headers;
   /** As the platform says, "" when it says nothing. */
   clientIp: string;
   /** route */
@@ -84,8 +84,8 @@ export interface Exchange {
   lateCost: string | undefined;
   /** The answer's body is still coming from the origin. */
   streams: boolean;
-  /** The request came with `Weir-Attempt`: another layer retries, so this one does not. */
-  inboundAttempt: boolean;
+  /** identify: the header whose credential is ours, and goes no further. */
+  consumedHeader: string | undefined;
 }
 
 /** What the cache knows of this request. */

@@ -8,6 +8,7 @@ import { logError } from "../platform/log.ts";
 import type { Edge } from "./edge.ts";
 import type { Exchange, StageAnswer } from "./exchange.ts";
 import { lastResort } from "./last-resort.ts";
+import { outboundHeaders } from "./outbound.ts";
 import { access } from "./stages/access.ts";
 import { admit, admitMiss } from "./stages/admit.ts";
 import { breaker } from "./stages/breaker.ts";
@@ -56,12 +57,13 @@ export async function handle(edge: Edge, request: Request, env: Env, context: Ex
 
 /** One request before its first stage. */
 export function beginExchange(
-  edge: Pick<Edge, "tables" | "pop" | "now">,
+  edge: Pick<Edge, "tables" | "pop" | "now" | "traceIdOf">,
   request: Request,
   env: Env,
   context: Pick<ExecutionContext, "waitUntil">,
 ): Exchange {
-  return {
+  let headers: Headers | undefined;
+  const x: Exchange = {
     request,
     env,
     waitUntil: (work) => {
@@ -73,9 +75,11 @@ export function beginExchange(
     method: request.method,
     requestId: "",
     url: undefined,
-    headers: request.headers,
+    get headers(): Headers {
+      return (headers ??= outboundHeaders(edge, x));
+    },
     clientIp: "",
-    inboundAttempt: false,
+    consumedHeader: undefined,
     route: undefined,
     caller: undefined,
     admission: undefined,
@@ -94,4 +98,5 @@ export function beginExchange(
     lateCost: undefined,
     streams: false,
   };
+  return x;
 }

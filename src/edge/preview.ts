@@ -43,7 +43,7 @@ export function preview(
   wanted: PreviewWanted,
 ): Response {
   const request = new Request("https://preview.invalid/", { headers: { ...wanted.headers } });
-  const site = { tables, pop: "preview", now: (): number => nowMs };
+  const site = { tables, pop: "preview", now: (): number => nowMs, traceIdOf: (): string => "" };
   const x = beginExchange(site, request, env, { waitUntil: () => undefined });
   x.requestId = SAMPLE_REQUEST_ID;
   x.route = route;

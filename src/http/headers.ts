@@ -64,6 +64,10 @@ export function cleanResponseHeaders(headers: Headers): void {
   headers.delete("weir-served");
 }
 
+/** A field of this name (lower-case) goes to the origin as it came, unless `Connection` names it. */
+export const isPassedOn = (name: string): boolean =>
+  !NOT_FORWARDED.has(name) && !isClaimed(name) && name !== "via" && name !== "cdn-loop";
+
 function isClaimed(name: string): boolean {
   const first = name.charCodeAt(0);
   // x, c, w: the rest need no closer look.

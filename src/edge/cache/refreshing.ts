@@ -3,6 +3,7 @@ import type { CompiledRoute } from "../../config/tables.ts";
 import { callThroughBulkhead } from "../bulkhead.ts";
 import type { Edge } from "../edge.ts";
 import type { CacheContext, Exchange } from "../exchange.ts";
+import { isAttempt } from "../outbound.ts";
 import { keep } from "./receiving.ts";
 import type { StoredResponse } from "./response-store.ts";
 
@@ -73,7 +74,7 @@ async function refresh(edge: Edge, x: Exchange, context: CacheContext, route: Co
     deadlineMs: route.deadlineMs,
     passage,
     priority: caller.tenant.priority,
-    inboundAttempt: x.inboundAttempt,
+    inboundAttempt: isAttempt(x),
     clientGone: undefined,
     caller,
     whileStreaming: (release) => {

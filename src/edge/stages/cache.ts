@@ -7,7 +7,7 @@ import type { CompiledRoute } from "../../config/tables.ts";
 import { parseCacheControl } from "../../policy/cache/cache-control.ts";
 import { ageMs, judgeUse, mayServeOnError } from "../../policy/cache/freshness.ts";
 import { variantKey } from "../../policy/cache/storing.ts";
-import { answerFrom, reader } from "../cache/answering.ts";
+import { answerFrom } from "../cache/answering.ts";
 import type { Flight, Landing, SharedAnswer } from "../cache/flights.ts";
 import { keyOf } from "../cache/key.ts";
 import { isPersonal, whyForwarded } from "../cache/receiving.ts";
@@ -15,6 +15,7 @@ import { refreshBehind } from "../cache/refreshing.ts";
 import type { StoredResponse } from "../cache/response-store.ts";
 import type { Edge } from "../edge.ts";
 import { atEnd, type CacheContext, type Exchange, type StageAnswer } from "../exchange.ts";
+import { fieldsOf } from "../outbound.ts";
 import { refuse } from "../refuse.ts";
 
 /** Conditions that only the origin can judge: such requests pass the cache by. */
@@ -26,9 +27,10 @@ export function cacheLookup(edge: Edge, x: Exchange): StageAnswer {
   const { route, caller, url } = x;
   const policy = route?.config.cache;
   if (route === undefined || policy === undefined || caller === undefined || url === undefined) return undefined;
+  const inbound = x.request.headers;
   const key = keyOf(route, caller, url);
-  const cacheable = (x.method === "GET" || x.method === "HEAD") && !PRECONDITIONS.some((name) => x.headers.has(name));
-  const cacheControl = x.headers.get("cache-control") ?? x.headers.get("pragma");
+  const cacheable = (x.method === "GET" || x.method === "HEAD") && !PRECONDITIONS.some((name) => inbound.has(name));
+  const cacheControl = inbound.get("cache-control") ?? inbound.get("pragma");
   const asked = cacheControl === null ? undefined : parseCacheControl(cacheControl);
   const context: CacheContext = {
     key,
@@ -44,9 +46,9 @@ export function cacheLookup(edge: Edge, x: Exchange): StageAnswer {
     x.cacheStatus = x.method === "GET" || x.method === "HEAD" ? "weir; fwd=bypass" : "weir; fwd=method";
     return undefined;
   }
-  const remembered = edge.responses.recall(key, reader(x.headers));
+  const remembered = edge.responses.recall(key, fieldsOf(x));
   if (remembered !== undefined) return use(edge, x, context, route, remembered);
-  return edge.responses.find(key, reader(x.headers)).then((found) => use(edge, x, context, route, found));
+  return edge.responses.find(key, fieldsOf(x)).then((found) => use(edge, x, context, route, found));
 }
 
 function use(
@@ -118,7 +120,7 @@ function forwardOr504(edge: Edge, x: Exchange, context: CacheContext, route: Com
 
 /** A range, or a request with directives of its own, wants what is its own. */
 const mayCollapse = (x: Exchange, { asked }: CacheContext): boolean =>
-  x.method === "GET" && !x.headers.has("range") && asked?.noCache !== true && asked?.noStore !== true;
+  x.method === "GET" && !x.request.headers.has("range") && asked?.noCache !== true && asked?.noStore !== true;
 
 /** Leads and goes on, or follows and waits. */
 function board(edge: Edge, x: Exchange, context: CacheContext, route: CompiledRoute, sinceMs: number): StageAnswer {
@@ -162,7 +164,7 @@ async function follow(
 
 /** What the leader stored, where it is for this request, too. */
 function afterLanding(edge: Edge, x: Exchange, context: CacheContext): StageAnswer {
-  const entry = edge.responses.recall(context.key, reader(x.headers));
+  const entry = edge.responses.recall(context.key, fieldsOf(x));
   const nowMs = edge.now();
   if (entry === undefined || judgeUse(entry.freshness, context.asked, nowMs) !== "fresh") return undefined;
   x.served = "cache";
@@ -187,4 +189,4 @@ function noteShared(x: Exchange, landing: Extract<Landing, { kind: "failed" }>):
 }
 
 const isFor = (x: Exchange, { vary, variant }: SharedAnswer): boolean =>
-  !isPersonal(x) && variantKey(vary, reader(x.headers)) === variant;
+  !isPersonal(x) && variantKey(vary, fieldsOf(x)) === variant;

@@ -5,6 +5,7 @@ import { callThroughBulkhead } from "../bulkhead.ts";
 import type { OriginAnswer, OriginFailed } from "../call-origin.ts";
 import type { Edge } from "../edge.ts";
 import { atEnd, type Exchange } from "../exchange.ts";
+import { isAttempt } from "../outbound.ts";
 import { refuse } from "../refuse.ts";
 import { receiveFromOrigin } from "../cache/receiving.ts";
 import { addConditions } from "../cache/refreshing.ts";
@@ -38,7 +39,7 @@ export async function forward(edge: Edge, x: Exchange): Promise<Response | undef
     passage,
     priority: caller.tenant.priority,
     pop: x.pop,
-    inboundAttempt: x.inboundAttempt,
+    inboundAttempt: isAttempt(x),
     clientGone: x.cache?.flight?.endsWith(x.request.signal) ?? x.request.signal,
     caller,
     whileStreaming: (release) => {

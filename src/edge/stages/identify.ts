@@ -20,7 +20,7 @@ export const ANONYMOUS_COORDINATORS = 16;
 export function identify(edge: Edge, x: Exchange): StageAnswer {
   for (const rule of x.tables.identity) {
     if (rule.type === "anonymous") return identifyAnonymous(edge, x, rule.plan);
-    const presented = presentedKey(x.headers, rule);
+    const presented = presentedKey(x.request.headers, rule);
     if (presented === undefined) continue;
     const known = edge.credentials.known(presented);
     if (known !== undefined) return acceptKey(x, rule.header, known);
@@ -52,7 +52,7 @@ function acceptKey(x: Exchange, header: string, key: VerifiedKey): Response | un
   const { tenantId, keyId, partitionKey } = key;
   const tenant = x.tables.tenant(tenantId);
   if (tenant === undefined) return refuseKey(x);
-  x.headers.delete(header);
+  x.consumedHeader = header;
   x.caller = {
     tenant,
     coordinatorName: tenantCoordinator(tenantId),

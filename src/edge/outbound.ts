@@ -1,0 +1,36 @@
+/** What of a request's headers goes to the origin. Touching headers is the dearest part of a request, so it is done late. */
+import { cleanRequestHeaders, isPassedOn } from "../http/headers.ts";
+import { isTraceparent, traceparentOf } from "../http/traceparent.ts";
+import type { HeaderReader } from "../policy/cache/freshness.ts";
+import type { Edge } from "./edge.ts";
+import type { Exchange } from "./exchange.ts";
+
+export function outboundHeaders(edge: Pick<Edge, "traceIdOf">, x: Omit<Exchange, "headers">): Headers {
+  const { request, requestId, consumedHeader } = x;
+  const inbound = request.headers;
+  const headers = cleanRequestHeaders(inbound, {
+    clientIp: x.clientIp,
+    protocol: request.url.startsWith("https:") ? "https" : "http",
+    host: inbound.get("host") ?? x.url?.host ?? "",
+  });
+  if (consumedHeader !== undefined) headers.delete(consumedHeader);
+  if (!isTraceparent(inbound.get("traceparent"))) {
+    headers.set("traceparent", traceparentOf(edge.traceIdOf(requestId), requestId));
+  }
+  return headers;
+}
+
+/** One field as the origin sees it, without making the others where that can be told. */
+export const fieldsOf =
+  (x: Exchange): HeaderReader =>
+  (name) =>
+    isPassedOn(name) && name !== x.consumedHeader && namesNothing(x.request.headers.get("connection"))
+      ? x.request.headers.get(name)
+      : x.headers.get(name);
+
+/** `Connection` can take any field away. */
+const namesNothing = (connection: string | null): boolean =>
+  connection === null || connection === "keep-alive" || connection === "close";
+
+/** The request came with `Weir-Attempt`: another layer retries, so this one does not. */
+export const isAttempt = ({ request }: Exchange): boolean => request.headers.has("weir-attempt");
