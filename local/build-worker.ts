@@ -5,7 +5,8 @@ import type { Config } from "../src/config/model.ts";
 
 const root = join(import.meta.dirname, "..");
 
-export async function buildWorker(config: Config): Promise<string> {
+/** `text`: of the config file. */
+export async function buildWorker(config: Config, text?: string): Promise<string> {
   const result = await build({
     entryPoints: [join(root, "src", "worker.ts")],
     bundle: true,
@@ -23,7 +24,7 @@ export async function buildWorker(config: Config): Promise<string> {
         setup(setup) {
           setup.onResolve({ filter: /^#bundled-config$/ }, () => ({ path: "config", namespace: "weir" }));
           setup.onLoad({ filter: /.*/, namespace: "weir" }, () => ({
-            contents: `export default ${JSON.stringify(config)};`,
+            contents: `export default ${JSON.stringify(config)}; export const bundledText = ${JSON.stringify(text)};`,
             loader: "js",
           }));
         },

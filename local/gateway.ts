@@ -12,7 +12,7 @@ import { WAN_PROXY_SCRIPT } from "./wan-proxy.ts";
 const COMPATIBILITY_DATE = "2026-10-01";
 const STOP_DEADLINE_MS = 5_000;
 const STOP_SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
-const CLASSES = { TENANT: "Tenant", ORIGIN: "Origin", METRICS: "Metrics" } as const;
+const CLASSES = { TENANT: "Tenant", ORIGIN: "Origin", METRICS: "Metrics", CONTROL: "Control" } as const;
 const COORDINATORS = "coordinators";
 
 export interface Secrets {
@@ -22,6 +22,8 @@ export interface Secrets {
 
 export interface GatewayOptions {
   readonly config: Config;
+  /** Of the config file. */
+  readonly text?: string;
   /** The first edge's port; the others follow. */
   readonly port: number;
   readonly edges?: number;
@@ -45,7 +47,7 @@ export interface Gateway {
 
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const { config, port, edges = 1, stateDir } = options;
-  const script = await buildWorker(config);
+  const script = await buildWorker(config, options.text);
   const before = new Set(runtimePids());
   const signals = new Map(STOP_SIGNALS.map((signal) => [signal, new Set(process.listeners(signal))]));
   if (stateDir !== undefined) mkdirSync(stateDir, { recursive: true });

@@ -6,7 +6,7 @@ import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { loadConfigFile, newConfigVersion } from "../cli/config-file.ts";
-import { formatProblem } from "../src/config/load.ts";
+import { formatProblem, type LoadedConfig } from "../src/config/load.ts";
 import type { Config } from "../src/config/model.ts";
 import { durationMs } from "../src/config/units.ts";
 import { type DemoOrigin, startDemoOrigin } from "./demo-origin.ts";
@@ -58,7 +58,7 @@ function readArguments(): Arguments {
   return { config: values.config, port, edges, wanMs, state: resolve(values.state) };
 }
 
-async function readConfig(path: string): Promise<Config | undefined> {
+async function readConfig(path: string): Promise<LoadedConfig | undefined> {
   const result = await loadConfigFile(path, newConfigVersion());
   if (!result.ok) {
     for (const problem of result.problems) console.error(formatProblem(path, problem));
@@ -66,7 +66,7 @@ async function readConfig(path: string): Promise<Config | undefined> {
     return undefined;
   }
   for (const warning of result.warnings) console.error(`warning: ${formatProblem(path, warning)}`);
-  return result.config;
+  return result;
 }
 
 /** The port the config's "demo" origin is expected at on this machine. */
@@ -154,10 +154,10 @@ async function main(): Promise<number> {
     console.error(`no ${configPath} here; give one with --config FILE`);
     return 1;
   }
-  const config = await readConfig(configPath);
-  if (config === undefined) return 1;
+  const loaded = await readConfig(configPath);
+  if (loaded === undefined) return 1;
   if (!(await requireFree(args.port, args.edges, "Choose others with --port, or stop what listens there."))) return 1;
-  const originPort = args.config === undefined ? demoPort(config) : undefined;
+  const originPort = args.config === undefined ? demoPort(loaded.config) : undefined;
   if (
     originPort !== undefined &&
     !(await requireFree(
@@ -167,14 +167,15 @@ async function main(): Promise<number> {
     ))
   )
     return 1;
-  return run(args, config, originPort);
+  return run(args, loaded, originPort);
 }
 
-async function run(args: Arguments, config: Config, originPort: number | undefined): Promise<number> {
+async function run(args: Arguments, { config, text }: LoadedConfig, originPort: number | undefined): Promise<number> {
   const secrets: LocalSecrets = loadSecrets(args.state);
   const origin = originPort === undefined ? undefined : await startDemoOrigin({ port: originPort });
   const gateway = await startGateway({
     config,
+    text,
     port: args.port,
     edges: args.edges,
     wanMs: args.wanMs,

@@ -19,7 +19,10 @@ if (result.ok) {
     }
   }
   await mkdir(join(root, "build"), { recursive: true });
-  await writeFile(join(root, "build", "bundled-config.js"), `export default ${JSON.stringify(result.config)};\n`);
+  await writeFile(
+    join(root, "build", "bundled-config.js"),
+    `export default ${JSON.stringify(result.config)};\nexport const bundledText = ${JSON.stringify(result.text)};\n`,
+  );
 } else {
   for (const problem of result.problems) console.error(formatProblem(path, problem));
   process.exitCode = 1;

@@ -1,5 +1,5 @@
 /** The Worker's face: the entry point and the Durable Objects it exports. No logic. */
-import bundledConfig from "#bundled-config";
+import bundledConfig, { bundledText } from "#bundled-config";
 import { Admin, isAdminPath } from "./admin/admin.ts";
 import { Edge } from "./edge/edge.ts";
 import { lastResort } from "./edge/last-resort.ts";
@@ -7,6 +7,7 @@ import { handle } from "./edge/pipeline.ts";
 import type { Env } from "./platform/bindings.ts";
 import { logError } from "./platform/log.ts";
 
+export { Control } from "./coordinators/control/object.ts";
 export { Metrics } from "./coordinators/metrics/object.ts";
 export { Origin } from "./coordinators/origin/object.ts";
 export { Tenant } from "./coordinators/tenant/object.ts";
@@ -18,6 +19,8 @@ export default {
   async fetch(request, env, context): Promise<Response> {
     try {
       isolate ??= begin(request, env);
+      const starting = isolate.edge.config.beforeRequest(env, context);
+      if (starting !== undefined) await starting;
       return isAdminPath(request.url)
         ? await isolate.admin.handle(request, env, context)
         : await handle(isolate.edge, request, env, context);
@@ -30,6 +33,7 @@ export default {
 
 function begin(request: Request, env: Env): { readonly edge: Edge; readonly admin: Admin } {
   const colo = request.cf?.["colo"];
-  const edge = new Edge(bundledConfig, env.WEIR_POP ?? (typeof colo === "string" ? colo : "unknown"));
-  return { edge, admin: new Admin(edge.tables, edge.now) };
+  const pop = env.WEIR_POP ?? (typeof colo === "string" ? colo : "unknown");
+  const edge = new Edge(bundledConfig, pop, bundledText);
+  return { edge, admin: new Admin(edge) };
 }

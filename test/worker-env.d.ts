@@ -1,3 +1,4 @@
+import type { Control } from "../src/coordinators/control/object.ts";
 import type { Metrics } from "../src/coordinators/metrics/object.ts";
 import type { Origin } from "../src/coordinators/origin/object.ts";
 import type { Tenant } from "../src/coordinators/tenant/object.ts";
@@ -5,10 +6,11 @@ import type { Env as WeirEnv } from "../src/platform/bindings.ts";
 
 declare global {
   namespace Cloudflare {
-    interface Env extends Omit<WeirEnv, "TENANT" | "ORIGIN" | "METRICS"> {
+    interface Env extends Omit<WeirEnv, "TENANT" | "ORIGIN" | "METRICS" | "CONTROL"> {
       readonly TENANT: DurableObjectNamespace<Tenant>;
       readonly ORIGIN: DurableObjectNamespace<Origin>;
       readonly METRICS: DurableObjectNamespace<Metrics>;
+      readonly CONTROL: DurableObjectNamespace<Control>;
     }
   }
 }

@@ -9,6 +9,7 @@ import { mintApiKey, newKeyId } from "../platform/api-key.ts";
 import type { Env } from "../platform/bindings.ts";
 import { callCoordinator, withDeadline } from "../platform/coordinators.ts";
 import { logError } from "../platform/log.ts";
+import type { Edge } from "../edge/edge.ts";
 import { tenantCoordinator } from "../edge/stages/identify.ts";
 import { METRICS_OBJECT } from "../edge/stages/record.ts";
 import { AdminAuth, MIN_SECRET_LENGTH } from "./auth.ts";
@@ -42,11 +43,11 @@ export class Admin {
   readonly #app: Hono<{ Bindings: Env; Variables: Variables }>;
   readonly #auth = new AdminAuth();
 
-  constructor(tables: Tables, now: () => number) {
+  constructor(edge: Pick<Edge, "tables" | "now">) {
     this.#app = new Hono<{ Bindings: Env; Variables: Variables }>();
     this.#app.use(async (context, next) => {
-      context.set("tables", tables);
-      context.set("nowMs", now());
+      context.set("tables", edge.tables);
+      context.set("nowMs", edge.now());
       await next();
       context.header("cache-control", "no-store");
     });

@@ -1,7 +1,8 @@
 /** Breakers by hand, and what became of them: each change is in the origin's own history, with who made it and why. */
 import type { z } from "zod";
 import type { CompiledOrigin } from "../config/tables.ts";
-import { originObjectName, originSettings } from "../edge/origin-views.ts";
+import { originSettings } from "../edge/origin-views.ts";
+import { originObjectName } from "../protocol/origin.ts";
 import type { Env } from "../platform/bindings.ts";
 import { callCoordinator, withDeadline } from "../platform/coordinators.ts";
 import type { OriginStatus } from "../protocol/origin.ts";

@@ -1,6 +1,6 @@
 /** What is going on: remaining tokens by tenant, the breakers' states. Asks each coordinator, under a deadline. */
 import type { Tables } from "../config/tables.ts";
-import { originObjectName } from "../edge/origin-views.ts";
+import { originObjectName } from "../protocol/origin.ts";
 import { METRICS_OBJECT } from "../edge/stages/record.ts";
 import { tenantCoordinator } from "../edge/stages/identify.ts";
 import type { Env } from "../platform/bindings.ts";

@@ -14,19 +14,35 @@ import type {
   PageTemplate,
   PlanConfig,
   RouteConfig,
+  TenantConfig,
 } from "./model.ts";
+import { onTrial } from "../policy/rollout/rollout.ts";
 import { PAGE_MEDIA_TYPES } from "./pages/vocabulary.ts";
 import type { CompiledOrigin, CompiledPages, CompiledRoute, CompiledTenant, PageSet, Tables } from "./tables.ts";
 
-export function compileTables(config: Config): Tables {
-  const origins = new Map(config.origins.map((origin) => [origin.id, compileOrigin(origin)]));
-  const accessOf = accessCompiler(config.access);
-  const tenants = new Map(
-    config.tenants.map((tenant) => {
-      const access = accessOf(config.plans[tenant.plan]?.access, tenant.access);
-      return [tenant.id, compileTenant(tenant.id, false, tenant, access)];
-    }),
+/**
+ * `beside`: the tables of everybody, where these are on trial; an origin that the trial changes keeps a state of its own,
+ * so that what goes wrong with it trips and fills nothing for the others.
+ */
+export function compileTables(config: Config, beside?: Tables): Tables {
+  const origins = new Map(
+    config.origins.map((origin) => [origin.id, compileOrigin(origin, beside?.origin(origin.id))]),
   );
+  const accessOf = accessCompiler(config.access);
+  const tenantConfigs = new Map(config.tenants.map((tenant) => [tenant.id, tenant]));
+  const tenants = new Map<string, CompiledTenant>();
+  const compileKnown = (tenant: TenantConfig): CompiledTenant | undefined => {
+    const plan = Object.hasOwn(config.plans, tenant.plan) ? config.plans[tenant.plan] : undefined;
+    if (plan === undefined) return undefined;
+    return compileTenant(tenant.id, false, inPlan(tenant, plan), accessOf(plan.access, tenant.access));
+  };
+  const tenantOf = (id: string): CompiledTenant | undefined => {
+    const known = tenants.get(id);
+    const tenant = known === undefined ? tenantConfigs.get(id) : undefined;
+    const compiled = tenant === undefined ? known : compileKnown(tenant);
+    if (tenant !== undefined && compiled !== undefined) tenants.set(id, compiled);
+    return compiled;
+  };
   const anonymous = new Map(
     Object.entries(config.plans).map(([plan, content]) => {
       return [plan, compileTenant("anonymous", true, content, accessOf(content.access, undefined))];
@@ -41,7 +57,8 @@ export function compileTables(config: Config): Tables {
     identity: config.identity,
     rateLimitFields: config.rateLimitFields,
     pages: compilePages(config.pages),
-    tenant: (id) => tenants.get(id),
+    tenant: tenantOf,
+    compileTenant: compileKnown,
     anonymous: (plan) => anonymous.get(plan),
     matchRoute: (method, host, path) => {
       const candidates = byFirstSegment.get(firstSegment(path)) ?? elsewhere;
@@ -123,14 +140,26 @@ function compilePageSet(forms: PageForms, { templates }: PagesConfig): PageSet |
   return set.size === 0 ? undefined : set;
 }
 
-function compileOrigin(config: OriginConfig): CompiledOrigin {
+function compileOrigin(config: OriginConfig, everybodys: CompiledOrigin | undefined): CompiledOrigin {
+  if (everybodys !== undefined && JSON.stringify(everybodys.config) === JSON.stringify(config)) return everybodys;
   const url = new URL(config.url);
   return {
     config,
     id: config.id,
+    stateId: everybodys === undefined ? config.id : onTrial(config.id),
     base: url.origin,
     pathPrefix: url.pathname === "/" ? "" : url.pathname,
     bulkhead: compileBulkhead(config),
+  };
+}
+
+function inPlan(tenant: TenantConfig, plan: PlanConfig): PlanConfig {
+  const own = tenant.limits ?? [];
+  const concurrency = tenant.concurrency ?? plan.concurrency;
+  return {
+    limits: [...plan.limits.filter(({ name }) => !own.some((limit) => limit.name === name)), ...own],
+    priority: tenant.priority ?? plan.priority,
+    ...(concurrency === undefined ? {} : { concurrency }),
   };
 }
 

@@ -26,9 +26,15 @@ export interface Problem {
   readonly column: number;
 }
 
-export type LoadResult =
-  | { readonly ok: true; readonly config: Config; readonly warnings: readonly Problem[] }
-  | { readonly ok: false; readonly problems: readonly Problem[] };
+export interface LoadedConfig {
+  readonly ok: true;
+  readonly config: Config;
+  /** Of the file. */
+  readonly text: string;
+  readonly warnings: readonly Problem[];
+}
+
+export type LoadResult = LoadedConfig | { readonly ok: false; readonly problems: readonly Problem[] };
 
 export interface LoadOptions extends PageSource {
   readonly configVersion: number;
@@ -65,6 +71,7 @@ export async function loadConfig(fileText: string, options: LoadOptions): Promis
   return {
     ok: true,
     config: { configVersion: options.configVersion, hash: await sha256(content), ...content },
+    text,
     warnings: toProblems(text, locate(tree, checkSense(parsed.data))),
   };
 }

@@ -41,10 +41,10 @@ export interface PlanConfig {
 }
 
 /**
- * A tenant with its plan already merged in (the tenant's own limits replace the plan's by name). `access` has only the
- * tenant's own lists: a plan's may be long and shared by thousands, so `compile.ts` merges them.
+ * What a tenant has beside its plan, or in its place: limits replace the plan's of the same name. Plans are shared by
+ * thousands, so `compile.ts` merges them, when a tenant first calls.
  */
-export interface TenantConfig extends PlanConfig {
+export interface TenantConfig extends Partial<PlanConfig> {
   readonly id: string;
   readonly plan: string;
 }

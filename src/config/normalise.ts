@@ -63,7 +63,7 @@ export function normalise(file: ConfigFile, pages: ReadPages): Omit<Config, "con
       ),
     },
     plans,
-    tenants: Object.entries(file.tenants ?? {}).map(([id, tenant]) => normaliseTenant(id, tenant, plans)),
+    tenants: Object.entries(file.tenants ?? {}).map(([id, tenant]) => normaliseTenant(id, tenant)),
     routes: file.routes.map((route) => normaliseRoute(route, pages)),
   };
 }
@@ -150,17 +150,13 @@ function normaliseConcurrency({
   };
 }
 
-function normaliseTenant(id: string, tenant: TenantFile, plans: Readonly<Record<string, PlanConfig>>): TenantConfig {
-  const plan = plans[tenant.plan];
-  if (plan === undefined) throw new TypeError(`tenant ${id} was not checked`);
-  const own = normaliseLimits(tenant.limits, "");
-  const ownNames = new Set(own.map((limit) => limit.name));
-  const concurrency = tenant.concurrency ?? plan.concurrency;
+function normaliseTenant(id: string, tenant: TenantFile): TenantConfig {
+  const { plan, limits, concurrency, priority } = tenant;
   return {
     id,
-    plan: tenant.plan,
-    limits: [...plan.limits.filter((limit) => !ownNames.has(limit.name)), ...own],
-    priority: tenant.priority ?? plan.priority,
+    plan,
+    ...(limits === undefined ? {} : { limits: normaliseLimits(limits, "") }),
+    ...(priority === undefined ? {} : { priority }),
     ...(concurrency === undefined ? {} : { concurrency }),
     ...normaliseAccess(tenant.access),
   };

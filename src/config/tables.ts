@@ -12,6 +12,7 @@ import type {
   PageTemplate,
   RateLimitFields,
   RouteConfig,
+  TenantConfig,
 } from "./model.ts";
 
 export interface CompiledTenant {
@@ -51,6 +52,8 @@ export interface CompiledPages {
 export interface CompiledOrigin {
   readonly config: OriginConfig;
   readonly id: string;
+  /** Under which its breaker, slots and stored responses are kept: the id, but where a trial changes the origin. */
+  readonly stateId: string;
   /** Scheme and authority, no trailing slash: `http://127.0.0.1:9100`. */
   readonly base: string;
   /** Path prefix of the origin's url, "" or "/prefix". */
@@ -75,6 +78,8 @@ export interface Tables {
   readonly rateLimitFields: RateLimitFields;
   readonly pages: CompiledPages;
   tenant(id: string): CompiledTenant | undefined;
+  /** A tenant that is not in the file; undefined: there is no such plan. */
+  compileTenant(config: TenantConfig): CompiledTenant | undefined;
   /** The tenant that anonymous callers of this plan are. */
   anonymous(plan: string): CompiledTenant | undefined;
   /** `host` lower-case without port; `path` canonical. */

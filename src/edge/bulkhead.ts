@@ -79,7 +79,7 @@ async function enter(
     held.push(admission.charged);
   }
   if (bulkhead.slots === undefined) return undefined;
-  const sight = edge.origins.sight(call.origin.id);
+  const sight = edge.origins.sight(call.origin.stateId);
   const { slots, version } = sight.view?.slots ?? { slots: bulkhead.slots, version: call.configVersion };
   const tenantId = call.caller.tenant.id;
   const tier = tierOf(call.priority, sight.byTenant.get(tenantId) ?? 0, sight.underWay, sight.byTenant.size);
@@ -87,7 +87,7 @@ async function enter(
     countRefused(edge, call, "load");
     return { kind: "failed", reason: "bulkhead", attempts: 0, retryAfterMs: SHED_RETRY_AFTER_MS };
   }
-  const admission = await admit(edge, call, bulkheadObjectName(call.origin.id), bulkhead.limits(slots), version);
+  const admission = await admit(edge, call, bulkheadObjectName(call.origin.stateId), bulkhead.limits(slots), version);
   if (!admission.admitted) return refusedBy(edge, call, admission, "slots");
   held.push(admission.charged);
   return undefined;

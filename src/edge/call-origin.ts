@@ -64,7 +64,7 @@ export interface OriginFailed {
 type Attempt = OriginAnswer | (OriginFailed & { readonly reason: FailureKind | "client-gone" });
 
 export async function callOrigin(views: OriginViews, request: OriginRequest): Promise<OriginAnswer | OriginFailed> {
-  const sight = views.sight(request.origin.id);
+  const sight = views.sight(request.origin.stateId);
   const endsAtMs = views.now() + request.deadlineMs;
   for (let attempt = 1; ; attempt++) {
     const outcome = await attemptOnce(views, sight, request, attempt, endsAtMs - views.now());

@@ -4,9 +4,9 @@
  */
 import { LRUCache } from "lru-cache";
 import type { Address } from "../config/access-entry.ts";
-import { compileTables } from "../config/compile.ts";
 import type { Config, LimitConfig } from "../config/model.ts";
 import type { Tables } from "../config/tables.ts";
+import { ConfigKeeper } from "./config-keeper.ts";
 import { Flights } from "./cache/flights.ts";
 import { Counters } from "./counters.ts";
 import { Credentials } from "./credentials.ts";
@@ -14,6 +14,7 @@ import { Lessees } from "./lessees.ts";
 import { OriginViews } from "./origin-views.ts";
 import { ResponseStore } from "./cache/response-store.ts";
 import { Snapshots } from "./snapshots.ts";
+import { TrialCounts } from "./trial-counts.ts";
 
 /** Callers by address whose partition, and whose address as numbers, is remembered. */
 const MAX_KNOWN_ADDRESSES = 10_000;
@@ -27,7 +28,8 @@ export class Edge {
   readonly startedAtMs: number;
   readonly now: () => number = Date.now;
   readonly random: () => number = Math.random;
-  readonly tables: Tables;
+  readonly config: ConfigKeeper;
+  readonly trialCounts = new TrialCounts();
   readonly counters: Counters;
   readonly credentials: Credentials;
   readonly lessees: Lessees;
@@ -48,16 +50,30 @@ export class Edge {
   #policyHeaderCount = 0;
   #policyHeaders = new Map<readonly LimitConfig[], Map<readonly LimitConfig[], string>>();
 
-  constructor(config: Config, pop: string) {
+  /** `config` is what the bundle brought, `text` its file. */
+  constructor(config: Config, pop: string, text?: string) {
     this.id = crypto.randomUUID();
     this.#traceId = this.id.replaceAll("-", "");
     this.#idPrefix = this.#traceId.slice(0, 12);
     this.pop = pop;
     this.startedAtMs = this.now();
-    this.tables = compileTables(config);
     this.counters = new Counters(this.id);
     this.credentials = new Credentials();
     const shared = { edgeId: this.id, now: this.now, random: this.random };
+    this.config = new ConfigKeeper({
+      ...shared,
+      config,
+      text,
+      pop,
+      onFailure: () => {
+        this.counters.countEvent("weir_config_refresh_failures_total");
+      },
+      onSwap: () => {
+        this.#policyHeaders = new Map();
+        this.#policyHeaderCount = 0;
+        this.counters.countEvent("weir_config_swaps_total");
+      },
+    });
     this.lessees = new Lessees({
       ...shared,
       onShadowRefused: (coordinatorName, limit, count) => {
@@ -65,8 +81,18 @@ export class Edge {
         this.counters.countEvent(series, count);
       },
     });
-    this.origins = new OriginViews(shared);
+    this.origins = new OriginViews({
+      ...shared,
+      onView: (view, site) => {
+        this.config.heard(view.config, site);
+      },
+    });
     this.responses = new ResponseStore(pop);
+  }
+
+  /** Everybody's; a request that a trial chose has others. */
+  get tables(): Tables {
+    return this.config.tables;
   }
 
   /** 24 hex digits: 12 random ones of the isolate, 12 of a counter. Cheaper than randomness for every request. */

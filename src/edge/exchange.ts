@@ -42,8 +42,8 @@ export interface Exchange {
   readonly env: Env;
   /** Keeps work alive after the response. */
   readonly waitUntil: (work: Promise<unknown>) => void;
-  /** The tables this request began with; a new config never changes them under way. */
-  readonly tables: Tables;
+  /** The tables this request began with; a new config never changes them under way, but for `rollout`'s choice. */
+  tables: Tables;
   readonly pop: string;
   readonly startedAtMs: number;
 
@@ -55,6 +55,9 @@ export interface Exchange {
   readonly headers: Headers;
   /** As the platform says, "" when it says nothing. */
   clientIp: string;
+  /** rollout: the config on trial, if there is one, and whether this request has it. */
+  trialNumber: number | undefined;
+  inCanary: boolean;
   /** route */
   route: CompiledRoute | undefined;
   /** identify */

@@ -25,9 +25,10 @@ import {
   takeView,
   type Turn,
 } from "../policy/breaker/sight.ts";
+import type { BreakerView } from "../policy/breaker/view.ts";
 import { LONGEST_PROBE_MS, type ReportedFailure } from "../policy/breaker/types.ts";
 import { newRetryBudget, type RetryBudget } from "../policy/forwarding/retry.ts";
-import { ORIGIN_REPORT_VERSION, type OriginSettings } from "../protocol/origin.ts";
+import { ORIGIN_REPORT_VERSION, originObjectName, type OriginSettings } from "../protocol/origin.ts";
 import type { BreakerPassage, Caller } from "./exchange.ts";
 import { SharedViews } from "./shared-views.ts";
 
@@ -45,6 +46,7 @@ export interface PassRequest {
 }
 
 type CallSite = Pick<PassRequest, "env" | "waitUntil" | "origin" | "configVersion" | "pop">;
+type ViewSite = Pick<PassRequest, "env" | "waitUntil">;
 
 /** One origin as this isolate sees it. */
 export interface OriginSight extends Sight {
@@ -63,10 +65,6 @@ export interface OriginStats {
   sharedViews: number;
 }
 
-export function originObjectName(originId: string): string {
-  return `origin:${originId}`;
-}
-
 /** A probe's call takes no longer, so that its lease outlives it. */
 export const probeTimeoutOf = ({ config }: CompiledOrigin): number => Math.min(LONGEST_PROBE_MS, config.tryTimeoutMs);
 
@@ -78,6 +76,7 @@ export function originSettings(origin: CompiledOrigin, configVersion: number): O
     breaker: config.breaker,
     probeUrl: origin.base + origin.pathPrefix + config.probePath,
     probeTimeoutMs: probeTimeoutOf(origin),
+    ...(origin.stateId === origin.id ? {} : { onTrial: true as const }),
     ...(concurrency === undefined || concurrency.min === concurrency.max ? {} : { adaptive: concurrency }),
   };
 }
@@ -90,9 +89,17 @@ export class OriginViews {
   readonly random: () => number;
   /** One for each configured origin: bounded by the config. */
   readonly #sights = new Map<string, OriginSight>();
+  readonly #onView: (view: BreakerView, site: ViewSite) => void;
 
-  constructor(options: { readonly edgeId: string; readonly now: () => number; readonly random: () => number }) {
+  constructor(options: {
+    readonly edgeId: string;
+    readonly now: () => number;
+    readonly random: () => number;
+    /** Each view that comes brings more than the breaker. */
+    readonly onView: (view: BreakerView, site: ViewSite) => void;
+  }) {
     this.#edgeId = options.edgeId;
+    this.#onView = options.onView;
     this.now = options.now;
     this.random = options.random;
   }
@@ -114,7 +121,7 @@ export class OriginViews {
 
   /** Synchronous while the view is usable. */
   pass(x: PassRequest): BreakerPassage | Promise<BreakerPassage> {
-    const sight = this.sight(x.origin.id);
+    const sight = this.sight(x.origin.stateId);
     const verdict = decide(sight, this.#passageOf(x, x.nowMs));
     if (verdict.kind === "ask") return this.#refreshFirst(sight, x);
     // Where a call follows, its outcome is told with the same report.
@@ -144,7 +151,7 @@ export class OriginViews {
 
   async #refreshFirst(sight: OriginSight, x: PassRequest): Promise<BreakerPassage> {
     this.#scheduleReport(sight, x, true);
-    const shared = await this.#shared.find(x.pop, x.origin.id, x.nowMs);
+    const shared = await this.#shared.find(x.pop, x.origin.stateId, x.nowMs);
     if (shared === undefined) {
       try {
         await withDeadline(sight.refreshing ?? Promise.resolve(), VIEW_DEADLINE_MS);
@@ -155,6 +162,7 @@ export class OriginViews {
     } else {
       this.stats.sharedViews++;
       takeView(sight, shared.view, Math.min(shared.atMs, this.now()));
+      this.#onView(shared.view, x);
     }
     const verdict = decideAfterAsking(sight, this.#passageOf(x, this.now()));
     return this.#conclude(sight, verdict, x);
@@ -163,9 +171,10 @@ export class OriginViews {
   async #askProbe(sight: OriginSight, x: PassRequest): Promise<BreakerPassage> {
     const request = { v: 1 as const, pop: x.pop, timeoutMs: probeTimeoutOf(x.origin) };
     try {
-      const asked = callCoordinator(x.env, "ORIGIN", originObjectName(x.origin.id), "probe", request);
+      const asked = callCoordinator(x.env, "ORIGIN", originObjectName(x.origin.stateId), "probe", request);
       const { leaseId, view } = await withDeadline(asked, VIEW_DEADLINE_MS * 2);
       takeView(sight, view, this.now());
+      this.#onView(view, x);
       if (leaseId !== undefined) {
         this.stats.probes++;
         return { kind: "probe", leaseId, epoch: view.epoch };
@@ -178,12 +187,19 @@ export class OriginViews {
 
   /** The probe's call is over, with whatever outcome. */
   concludeProbe(site: CallSite, lease: { readonly leaseId: string; readonly epoch: number }, succeeded: boolean): void {
-    const sight = this.sight(site.origin.id);
+    const sight = this.sight(site.origin.stateId);
     const request = { v: 1 as const, pop: site.pop, leaseId: lease.leaseId, epoch: lease.epoch, succeeded };
-    const told = callCoordinator(site.env, "ORIGIN", originObjectName(site.origin.id), "probeResult", request).then(
+    const told = callCoordinator(
+      site.env,
+      "ORIGIN",
+      originObjectName(site.origin.stateId),
+      "probeResult",
+      request,
+    ).then(
       ({ view }) => {
         sight.probingUntilMs = 0;
         takeView(sight, view, this.now());
+        this.#onView(view, site);
       },
       () => {
         // The lease expires by itself.
@@ -196,7 +212,7 @@ export class OriginViews {
 
   /** While `call` lasts it counts as under way, and the world is told. */
   async counted<Result>(site: CallSite, tenantId: string, call: Promise<Result>): Promise<Result> {
-    const sight = this.sight(site.origin.id);
+    const sight = this.sight(site.origin.stateId);
     const { byTenant } = sight;
     sight.underWay++;
     byTenant.set(tenantId, (byTenant.get(tenantId) ?? 0) + 1);
@@ -244,12 +260,13 @@ export class OriginViews {
     } as const;
     this.stats.reports++;
     try {
-      const call = callCoordinator(site.env, "ORIGIN", originObjectName(site.origin.id), "report", report);
+      const call = callCoordinator(site.env, "ORIGIN", originObjectName(site.origin.stateId), "report", report);
       const answer = await withDeadline(call, REPORT_DEADLINE_MS);
       const nowMs = this.now();
+      this.#onView(answer.view, site);
       // What happened meanwhile waits for no further occasion.
       if (endReport(sight, turn, answer, nowMs)) this.#scheduleReport(sight, site);
-      site.waitUntil(this.#shared.tell(site.pop, site.origin.id, { view: answer.view, atMs: nowMs }));
+      site.waitUntil(this.#shared.tell(site.pop, site.origin.stateId, { view: answer.view, atMs: nowMs }));
     } catch (error) {
       endReport(sight, turn, undefined, this.now());
       this.stats.failedReports++;

@@ -19,12 +19,14 @@ import { identify } from "./stages/identify.ts";
 import { ingress } from "./stages/ingress.ts";
 import { record } from "./stages/record.ts";
 import { respond } from "./stages/respond.ts";
+import { rollout } from "./stages/rollout.ts";
 import { route } from "./stages/route.ts";
 
 type Stage = (edge: Edge, x: Exchange) => StageAnswer;
 
 const STAGES: readonly Stage[] = [
   ingress,
+  rollout,
   route,
   identify,
   access,
@@ -80,6 +82,8 @@ export function beginExchange(
     },
     clientIp: "",
     consumedHeader: undefined,
+    trialNumber: undefined,
+    inCanary: false,
     route: undefined,
     caller: undefined,
     admission: undefined,

@@ -9,7 +9,7 @@ import { callCoordinator, withDeadline } from "../platform/coordinators.ts";
 import type { HeaderReader } from "../policy/cache/freshness.ts";
 import { mayServeSnapshot, mayTakeSnapshot, SNAPSHOT_LIFE_MS } from "../policy/cache/snapshot.ts";
 import { variantKey } from "../policy/cache/storing.ts";
-import { originObjectName } from "./origin-views.ts";
+import { originObjectName } from "../protocol/origin.ts";
 import { isRecord, type StoredResponse } from "./cache/response-store.ts";
 
 /** URLs whose next occasion this isolate remembers. */

@@ -1,4 +1,5 @@
 /** The Worker's bindings, as `wrangler.toml` and `local/` provide them. */
+import type { ControlProtocol } from "../protocol/control.ts";
 import type { MetricsProtocol } from "../protocol/metrics.ts";
 import type { OriginProtocol } from "../protocol/origin.ts";
 import type { TenantProtocol } from "../protocol/tenant.ts";
@@ -8,6 +9,7 @@ export interface CoordinatorProtocols {
   TENANT: TenantProtocol;
   ORIGIN: OriginProtocol;
   METRICS: MetricsProtocol;
+  CONTROL: ControlProtocol;
 }
 export type CoordinatorKind = keyof CoordinatorProtocols;
 
@@ -20,6 +22,7 @@ export interface Env {
   readonly TENANT: DurableObjectNamespace;
   readonly ORIGIN: DurableObjectNamespace;
   readonly METRICS: DurableObjectNamespace;
+  readonly CONTROL: DurableObjectNamespace;
   /** KV: last good answers, for when an origin is down. Without it there are none. */
   readonly SNAPSHOTS?: KVNamespace;
   /** Local only. */

@@ -4,8 +4,14 @@ import type { Forced, Transition } from "../policy/breaker/state-machine.ts";
 import type { BreakerSettings, Outcomes, ReportedFailure } from "../policy/breaker/types.ts";
 import type { BreakerView } from "../policy/breaker/view.ts";
 import type { SnapshotVerdict } from "../policy/cache/snapshot.ts";
+import type { ConfigInForce } from "../policy/rollout/rollout.ts";
 
 export const ORIGIN_REPORT_VERSION = 2;
+
+/** Name of the object that an origin's coordinator is. */
+export function originObjectName(originId: string): string {
+  return `origin:${originId}`;
+}
 
 /** What an edge knows of the origin's config; the newest version heard is kept. */
 export interface OriginSettings {
@@ -13,6 +19,8 @@ export interface OriginSettings {
   readonly breaker: BreakerSettings;
   readonly probeUrl: string;
   readonly probeTimeoutMs: number;
+  /** It is on trial: when no config is any more, its object rests. */
+  readonly onTrial?: true;
   /** Its concurrency follows its latency between these; undefined: it does not. */
   readonly adaptive?: AdaptiveBounds;
 }
@@ -84,6 +92,8 @@ export interface OriginProtocol {
   retireSnapshot(request: { readonly v: 1; readonly url: string }): Promise<{ readonly variants: readonly string[] }>;
   hasSnapshot(request: { readonly v: 1; readonly url: string }): Promise<{ readonly stands: boolean }>;
   status(request: { readonly v: 1 }): Promise<OriginStatus>;
+  /** Told by the Control object; rides on every view from now on. An older one is ignored. */
+  configInForce(request: { readonly v: 1; readonly inForce: ConfigInForce }): Promise<void>;
   force(request: {
     readonly v: 1;
     readonly settings: OriginSettings;

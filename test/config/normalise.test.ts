@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { compileTables } from "../../src/config/compile.ts";
 import { normalise } from "../../src/config/normalise.ts";
 import { readPages } from "../../src/config/pages/files.ts";
 import { preparePage } from "../../src/config/pages/prepare.ts";
@@ -44,21 +45,22 @@ const file = {
 
 const texts: Readonly<Record<string, string>> = { "b.txt": "sorry", "b.de.txt": "Verzeihung" };
 const config = normalise(file, await readPages(file, { readPage: async (path) => texts[path], preparePage }));
-const tenant = (id: string) => config.tenants.find((candidate) => candidate.id === id);
+const tables = compileTables({ configVersion: 1, hash: "", ...config });
+/** With what its plan gives it. */
+const tenant = (id: string) => tables.tenant(id);
 
 describe("tenants", () => {
   it("take everything from their plan when they say nothing", () => {
-    expect(tenant("plain")).toEqual({ id: "plain", plan: "free", ...config.plans["free"] });
+    expect(config.tenants[0]).toEqual({ id: "plain", plan: "free" });
     expect(tenant("plain")).toMatchObject({
-      concurrency: 5,
       priority: "low",
-      limits: [{ id: "requests" }, { id: "daily" }],
+      limits: [...(config.plans["free"]?.limits ?? []), { id: "concurrency", spec: { slotsMicro: 5_000_000 } }],
     });
   });
 
   it("replace the plan's limits of the same name, keep the others and add their own", () => {
     const limits = tenant("special")!.limits;
-    expect(limits.map(({ id }) => id).toSorted()).toEqual(["daily", "extra", "requests"]);
+    expect(limits.map(({ id }) => id).toSorted()).toEqual(["concurrency", "daily", "extra", "requests"]);
     expect(limits.find(({ id }) => id === "requests")).toEqual({
       name: "requests",
       id: "requests",
@@ -73,7 +75,7 @@ describe("tenants", () => {
   });
 
   it("override the plan's concurrency and priority", () => {
-    expect(tenant("special")).toMatchObject({ concurrency: 9, priority: "high" });
+    expect(tenant("special")).toMatchObject({ priority: "high", slotLimits: [{ spec: { slotsMicro: 9_000_000 } }] });
   });
 
   it("leave the plan as it was", () => {

@@ -22,7 +22,7 @@ async function admin(): Promise<Admin> {
     { configVersion: 1, readPage: async () => undefined },
   );
   if (!loaded.ok) throw new Error("config");
-  return new Admin(compileTables(loaded.config), Date.now);
+  return new Admin({ tables: compileTables(loaded.config), now: Date.now });
 }
 
 async function ask(

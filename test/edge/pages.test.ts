@@ -205,7 +205,7 @@ describe("a page of one's own", () => {
 describe("a preview", () => {
   const TOKEN = { authorization: `Bearer ${env.WEIR_ADMIN_TOKEN ?? ""}` };
   const admin = (gateway: Gateway, path: string, init: RequestInit = {}) =>
-    new Admin(gateway.edge.tables, Date.now).handle(
+    new Admin(gateway.edge).handle(
       new Request(`https://gateway.example/_weir/api/v1${path}`, { ...init, headers: TOKEN }),
       env,
       createExecutionContext(),
@@ -267,7 +267,7 @@ describe("a preview", () => {
     expect(await (await admin(gateway, "/pages/shoop/preview")).text()).toContain("valid: shop, slow, bare");
     const bad = await admin(gateway, "/pages/shop/preview?state=ajar");
     expect([bad.status, await bad.text()]).toEqual([400, expect.stringContaining("forced-open")]);
-    const hidden = await new Admin(gateway.edge.tables, Date.now).handle(
+    const hidden = await new Admin(gateway.edge).handle(
       new Request("https://gateway.example/_weir/api/v1/pages/shop/preview"),
       env,
       createExecutionContext(),

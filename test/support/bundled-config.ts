@@ -13,3 +13,4 @@ const config: Config = {
   routes: [],
 };
 export default config;
+export const bundledText: string | undefined = undefined;

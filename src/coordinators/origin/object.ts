@@ -16,6 +16,7 @@ import {
 } from "../../policy/breaker/state-machine.ts";
 import { LONGEST_PROBE_MS, REPORTED_FAILURES, type ReportedFailure } from "../../policy/breaker/types.ts";
 import { type BreakerView, viewOf } from "../../policy/breaker/view.ts";
+import type { ConfigInForce } from "../../policy/rollout/rollout.ts";
 import type { SnapshotVerdict } from "../../policy/cache/snapshot.ts";
 import { type AdaptiveLimit, newAdaptiveLimit, noteLatency } from "../../policy/forwarding/adaptive-limit.ts";
 import { verdictOfStatus } from "../../policy/forwarding/verdict.ts";
@@ -50,12 +51,14 @@ export class Origin extends DurableObject<Env> implements OriginProtocol {
   #storedEpoch = 0;
   readonly #edges = new Edges();
   #adaptive: AdaptiveLimit | undefined;
+  #configInForce: ConfigInForce | undefined;
   readonly #counts: Partial<Record<ReportedFailure | "success", number>> = {};
 
   constructor(state: DurableObjectState, env: Env) {
     super(state, env);
     this.#storage = new OriginStorage(state.storage);
     this.#snapshots = new SnapshotTable(state.storage);
+    this.#configInForce = this.#storage.configInForce();
     this.#load();
   }
 
@@ -121,6 +124,20 @@ export class Origin extends DurableObject<Env> implements OriginProtocol {
 
   async hasSnapshot({ url }: { readonly v: 1; readonly url: string }): Promise<{ readonly stands: boolean }> {
     return { stands: this.#snapshots.stands(url) };
+  }
+
+  async configInForce({ inForce }: { readonly v: 1; readonly inForce: ConfigInForce }): Promise<void> {
+    if (inForce.sequence <= (this.#configInForce?.sequence ?? -1)) return;
+    this.#storage.saveConfigInForce(inForce);
+    this.#configInForce = inForce;
+    if (inForce.canary === undefined && this.#settings?.onTrial === true) await this.#rest();
+  }
+
+  /** The trial is over: nobody calls this origin any more, and nobody needs to know how it is. */
+  async #rest(): Promise<void> {
+    await this.ctx.storage.deleteAlarm();
+    this.#storage.forgetBreaker();
+    this.#load();
   }
 
   async status(): Promise<OriginStatus> {
@@ -238,6 +255,7 @@ export class Origin extends DurableObject<Env> implements OriginProtocol {
       ...viewOf(breaker, pop, nowMs),
       underWay: this.#edges.underWay(nowMs),
       ...(this.#adaptive === undefined ? {} : { slots: this.#adaptive.published }),
+      ...(this.#configInForce === undefined ? {} : { config: this.#configInForce }),
     };
   }
 

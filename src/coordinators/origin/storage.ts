@@ -12,6 +12,7 @@ import {
 } from "../../policy/breaker/state-machine.ts";
 import { BREAKER_DEFAULTS, type BreakerSettings } from "../../policy/breaker/types.ts";
 import type { AdaptiveBounds } from "../../policy/forwarding/adaptive-limit.ts";
+import { type ConfigInForce, parseInForce } from "../../policy/rollout/rollout.ts";
 import type { OriginSettings } from "../../protocol/origin.ts";
 
 const SCHEMA_VERSION = 1;
@@ -49,6 +50,20 @@ export class OriginStorage {
       if (transition !== undefined) breaker.history.push(transition);
     }
     return { breaker, settings };
+  }
+
+  configInForce(): ConfigInForce | undefined {
+    return parseInForce(this.#read("config-in-force"));
+  }
+
+  saveConfigInForce(inForce: ConfigInForce): void {
+    this.#write("config-in-force", inForce);
+  }
+
+  /** As if the origin had never been reported. */
+  forgetBreaker(): void {
+    this.#sql.exec("DELETE FROM meta WHERE name IN ('settings', 'breaker')");
+    this.#sql.exec("DELETE FROM transition");
   }
 
   saveSettings(settings: OriginSettings): void {
@@ -159,7 +174,14 @@ function parseSettings(value: unknown): OriginSettings | undefined {
   if (configVersion === undefined || probeTimeoutMs === undefined || breaker === undefined) return undefined;
   if (typeof probeUrl !== "string") return undefined;
   const adaptive = parseBounds(value["adaptive"]);
-  return { configVersion, probeUrl, probeTimeoutMs, breaker, ...(adaptive === undefined ? {} : { adaptive }) };
+  return {
+    configVersion,
+    probeUrl,
+    probeTimeoutMs,
+    breaker,
+    ...(value["onTrial"] === true ? { onTrial: true as const } : {}),
+    ...(adaptive === undefined ? {} : { adaptive }),
+  };
 }
 
 function parseBounds(value: unknown): AdaptiveBounds | undefined {

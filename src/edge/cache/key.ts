@@ -6,5 +6,5 @@ import type { Caller } from "../exchange.ts";
 
 export function keyOf(route: CompiledRoute, caller: Caller, { host, path, query }: CanonicalUrl): string {
   const tenantId = route.config.cache?.scope === "tenant" ? caller.tenant.id : "";
-  return primaryKey(route.origin.id, host, path, query, tenantId);
+  return primaryKey(route.origin.stateId, host, path, query, tenantId);
 }

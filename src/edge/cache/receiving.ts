@@ -271,7 +271,7 @@ function offerSnapshot(edge: Edge, x: Exchange, context: CacheContext, entry: St
 }
 
 export function snapshotSite(edge: Edge, x: Exchange, { key }: CacheContext, route: CompiledRoute): SnapshotSite {
-  return { env: x.env, originId: route.origin.id, key, header: reader(x.headers), nowMs: edge.now() };
+  return { env: x.env, originId: route.origin.stateId, key, header: reader(x.headers), nowMs: edge.now() };
 }
 
 /**

@@ -147,6 +147,6 @@ async function failOver(edge: Edge, x: Exchange): Promise<Response | undefined> 
 
 /** For the end of the ladder: whether somebody opened the breaker by hand is worth saying. */
 function outageOf(edge: Edge, x: Exchange, { reason, retryAfterMs }: OriginFailure): Outage {
-  const view = x.route === undefined ? undefined : edge.origins.sight(x.route.origin.id).view;
+  const view = x.route === undefined ? undefined : edge.origins.sight(x.route.origin.stateId).view;
   return { reason, retryAfterMs, byHand: view?.state === "forced-open" };
 }

@@ -1,5 +1,7 @@
 /** record: counts, behind the answer. Nothing on the request's way waits for telemetry. */
 import { callCoordinator, withDeadline } from "../../platform/coordinators.ts";
+import { CONTROL_OBJECT } from "../../protocol/control.ts";
+import { TRIAL_REPORT_INTERVAL_MS } from "../trial-counts.ts";
 import { FLUSH_INTERVAL_MS, type Outcome } from "../counters.ts";
 import type { Edge } from "../edge.ts";
 import type { Exchange } from "../exchange.ts";
@@ -15,6 +17,7 @@ export function record(edge: Edge, x: Exchange, answer: Response): Response {
   if (x.admission !== undefined) edge.counters.countTenant(x.caller?.tenant.id ?? "none", true);
   else if (answer.status === 429) edge.counters.countTenant(x.caller?.tenant.id ?? "none", false);
   if (edge.counters.claimFlush()) x.waitUntil(flush(edge, x));
+  if (x.trialNumber !== undefined) countForTrial(edge, x, answer, x.trialNumber);
   return endWith(x, answer);
 }
 
@@ -42,6 +45,28 @@ function endWith(x: Exchange, answer: Response): Response {
     length === null ? new IdentityTransformStream() : new FixedLengthStream(Number(length));
   x.waitUntil(answer.body.pipeTo(writable).then(onEnd, onEnd));
   return new Response(readable, answer);
+}
+
+/** Both arms of a config on trial. */
+function countForTrial(edge: Edge, x: Exchange, answer: Response, trialNumber: number): void {
+  const failed = answer.status >= 500 || x.failure !== undefined;
+  edge.trialCounts.count(trialNumber, x.inCanary ? "canary" : "control", failed, answer.status === 429);
+  if (edge.trialCounts.claimReport()) x.waitUntil(reportTrial(edge, x));
+}
+
+async function reportTrial(edge: Edge, x: Exchange): Promise<void> {
+  await new Promise((resolve) => setTimeout(resolve, TRIAL_REPORT_INTERVAL_MS));
+  const batch = edge.trialCounts.takeBatch();
+  if (batch === undefined) return;
+  try {
+    const call = callCoordinator(x.env, "CONTROL", CONTROL_OBJECT, "countTrial", { v: 1, edgeId: edge.id, ...batch });
+    const { seq, inForce } = await withDeadline(call, FLUSH_DEADLINE_MS);
+    edge.trialCounts.acknowledge(seq);
+    edge.config.heard(inForce, x);
+  } catch {
+    // Kept, and sent again with the same number by the next report.
+    edge.counters.countEvent("weir_trial_report_failures_total");
+  }
 }
 
 function outcomeOf(x: Exchange, answer: Response): Outcome {

@@ -3,14 +3,17 @@
  * it was made, so no two clocks are compared; the edge counts them from the moment it received it.
  */
 import { hash32 } from "../kernel/hash.ts";
+import type { ConfigInForce } from "../rollout/rollout.ts";
 import { type Breaker, earlyAge } from "./state-machine.ts";
 
 export type BreakerView = ViewedState & {
   /** From which age on a pending call is reported as late; undefined: from none. */
   readonly earlyAgeMs: number | undefined;
-  /** How many calls the origin bears at once; undefined: as configured. The higher version is the newer. */
   /** Calls under way in the world, where they are counted. */
   readonly underWay?: number;
+  /** Which config holds, as far as the origin's coordinator has been told. */
+  readonly config?: ConfigInForce;
+  /** How many calls the origin bears at once; undefined: as configured. The higher version is the newer. */
   readonly slots?: { readonly slots: number; readonly version: number };
 };
 

@@ -1,0 +1,27 @@
+/**
+ * rollout: while a config is on trial, whose request this is decides which config it gets. Who calls is found out by
+ * everybody's config; the stages behind this one begin anew with the config that was chosen.
+ */
+import { isInCanary } from "../../policy/rollout/rollout.ts";
+import type { Canary } from "../config-keeper.ts";
+import type { Edge } from "../edge.ts";
+import type { Exchange, StageAnswer } from "../exchange.ts";
+import { identify } from "./identify.ts";
+
+export function rollout(edge: Edge, x: Exchange): StageAnswer {
+  const { canary } = edge.config;
+  if (canary === undefined) return undefined;
+  x.trialNumber = canary.number;
+  const refused = identify(edge, x);
+  return refused instanceof Promise ? refused.then(() => choose(x, canary)) : choose(x, canary);
+}
+
+function choose(x: Exchange, canary: Canary): undefined {
+  const { caller } = x;
+  if (caller !== undefined && isInCanary(caller.coordinatorName, canary.number, canary.shareRatio)) {
+    x.tables = canary.tables;
+    x.inCanary = true;
+  }
+  x.caller = undefined;
+  x.refusal = undefined;
+}
