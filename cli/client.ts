@@ -45,16 +45,26 @@ export interface Call {
   /** Below the API's base. */
   readonly path: string;
   readonly body?: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Refusals that are the caller's to word: their problem comes back as it is. */
+  readonly expected?: readonly number[];
 }
 
-/** The reply's JSON. Throws CliError with what the gateway says, or with what to do when it cannot be reached. */
+/** What the gateway says when it refuses. */
+export interface Problem {
+  readonly status: number;
+  readonly title: string;
+  readonly [member: string]: unknown;
+}
+
+/** The reply's JSON; for the statuses in `expected` the problem. Throws CliError with what the gateway says, or with what to do when it cannot be reached. */
 export async function callAdmin<Reply>(stateDir: string | undefined, call: Call): Promise<Reply> {
   const { url, token } = findGateway(stateDir);
   let response: Response;
   try {
     response = await fetch(url + API_BASE + call.path, {
       method: call.method,
-      headers: { authorization: `Bearer ${token}`, accept: "application/json" },
+      headers: { authorization: `Bearer ${token}`, accept: "application/json", ...call.headers },
       signal: AbortSignal.timeout(TIMEOUT_MS),
       ...(call.body === undefined ? {} : { body: JSON.stringify(call.body) }),
     });
@@ -64,7 +74,7 @@ export async function callAdmin<Reply>(stateDir: string | undefined, call: Call)
   }
   const value: unknown = await response.json().catch(() => undefined);
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the contract both sides import says what it is
-  if (response.ok) return value as Reply;
+  if (response.ok || call.expected?.includes(response.status) === true) return value as Reply;
   const title = typeof value === "object" && value !== null && "title" in value ? String(value.title) : "no details";
   const hint = response.status === 404 && title === "Not found" ? " (a wrong token looks like this too)" : "";
   throw new CliError(`${url} answered ${response.status}: ${title}${hint}`);

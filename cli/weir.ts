@@ -2,6 +2,7 @@
 /** `weir`, the command line. Data on stdout, progress and errors on stderr; exit codes in output.ts. */
 import { defineCommand, renderUsage, runCommand, type SubCommandsDef } from "citty";
 import { breakersCommand } from "./commands/breakers.ts";
+import { applyCommand, diffCommand, historyCommand, rollbackCommand, trialCommand } from "./commands/config.ts";
 import { keysCommand } from "./commands/keys.ts";
 import { pagesCommand } from "./commands/pages.ts";
 import { overridesCommand } from "./commands/overrides.ts";
@@ -11,6 +12,11 @@ import { CliError, EXIT } from "./output.ts";
 
 const commands: SubCommandsDef = {
   validate: validateCommand,
+  diff: diffCommand,
+  apply: applyCommand,
+  history: historyCommand,
+  rollback: rollbackCommand,
+  trial: trialCommand,
   status: statusCommand,
   keys: keysCommand,
   overrides: overridesCommand,

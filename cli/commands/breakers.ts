@@ -1,9 +1,9 @@
 /** `weir breakers trip|reset|history ORIGIN`: a breaker by hand, with a reason and an expiry; and what it did. */
-import { userInfo } from "node:os";
 import { defineCommand } from "citty";
 import type { BreakerTransition, BreakerView } from "../../src/admin/contract.ts";
 import { durationMs } from "../../src/config/units.ts";
 import { callAdmin, gatewayArguments } from "../client.ts";
+import { operator } from "../operator.ts";
 import { CliError, EXIT, printJson, printTable } from "../output.ts";
 
 const origin = { type: "positional", description: "Origin id", required: true } as const;
@@ -74,16 +74,6 @@ const rowOf = ({ atMs, from, to, reason: why, score, pops, by }: BreakerTransiti
 ];
 
 const timeOf = (atMs: number): string => new Date(atMs).toISOString();
-
-/** For the history only: who may do it is decided by the token. */
-function operator(): string {
-  try {
-    return userInfo().username || "admin";
-  } catch {
-    // No such user: a container without a name for its number.
-    return "admin";
-  }
-}
 
 export const breakersCommand = defineCommand({
   meta: { name: "breakers", description: "Circuit breakers: by hand, and their history" },

@@ -2,9 +2,9 @@
  * The admin API under `/_weir/`: health without a token, everything else with one. It reads and changes state only
  * through the coordinators; nothing of it is on a request's way.
  */
-import { type Context, Hono } from "hono";
+import { Hono } from "hono";
 import type { z } from "zod";
-import type { CompiledOrigin, CompiledTenant, Tables } from "../config/tables.ts";
+import type { CompiledOrigin, CompiledTenant } from "../config/tables.ts";
 import { mintApiKey, newKeyId } from "../platform/api-key.ts";
 import type { Env } from "../platform/bindings.ts";
 import { callCoordinator, withDeadline } from "../platform/coordinators.ts";
@@ -23,6 +23,8 @@ import {
   overrideBody,
   resetBody,
 } from "./contract.ts";
+import { applyConfig, endTrial, listConfigs, readConfig, rollbackConfig } from "./configs.ts";
+import type { AdminContext, Variables } from "./context.ts";
 import { forceBreaker, readBreaker, resetBreaker } from "./breakers.ts";
 import { limitsOf, overrideSpec, overrideView } from "./overrides.ts";
 import { previewPage } from "./pages.ts";
@@ -31,13 +33,6 @@ import { notFound, problem, readBody, unknown } from "./reply.ts";
 import { readStatus } from "./status.ts";
 
 export const COORDINATOR_DEADLINE_MS = 2_000;
-
-interface Variables {
-  readonly tables: Tables;
-  readonly nowMs: number;
-}
-
-type AdminContext = Context<{ Bindings: Env; Variables: Variables }>;
 
 export class Admin {
   readonly #app: Hono<{ Bindings: Env; Variables: Variables }>;
@@ -110,6 +105,11 @@ function addRoutes(app: Hono<{ Bindings: Env; Variables: Variables }>): void {
   app.delete(`${API_BASE}/tenants/:tenant/overrides/:limit`, async (context) =>
     withTenant(context, (tenant) => removeOverride(context, tenant)),
   );
+  app.get(`${API_BASE}/configs`, async (context) => listConfigs(context));
+  app.post(`${API_BASE}/configs`, async (context) => applyConfig(context));
+  app.post(`${API_BASE}/configs/rollback`, async (context) => rollbackConfig(context));
+  app.post(`${API_BASE}/configs/trial/end`, async (context) => endTrial(context));
+  app.get(`${API_BASE}/configs/:number`, async (context) => readConfig(context));
   app.get(`${API_BASE}/pages/:route/preview`, async (context) => {
     const site = { ...context.var, env: context.env };
     const shown = await previewPage(site, context.req.param("route"), context.req.query());

@@ -1,5 +1,6 @@
 /** What the admin API takes and gives: shared by the Worker and the command line. */
 import { z } from "zod";
+import { preparedTemplates } from "../config/pages/prepared.ts";
 import { BOUNDS } from "../config/schema.ts";
 import { PREVIEW_STATES, type PreviewState } from "../config/pages/vocabulary.ts";
 import { RATE_PATTERN } from "../config/units.ts";
@@ -55,6 +56,98 @@ export const forceBody = z.strictObject({
 });
 
 export const resetBody = z.strictObject({ reason: z.string().min(1).max(500), by });
+
+const message = z.string().max(500).default("").describe("Why, for those who look later.");
+
+export const applyBody = z.strictObject({
+  text: z.string().max(BOUNDS.fileBytes).describe("Of the config file: JSON with comments."),
+  pages: preparedTemplates
+    .optional()
+    .describe("Its pages, made whole, by name. Default: those of the config in force."),
+  message,
+  by,
+  dryRun: z.boolean().default(false).describe("Only check it."),
+  canary: z
+    .strictObject({
+      shareRatio: z.number().gt(0).max(1).describe("Share of the callers that gets it first, above 0, at most 1."),
+      forMs: z
+        .number()
+        .int()
+        .min(1_000)
+        .max(7 * DAY_MS)
+        .describe("How long, in milliseconds: 1 s to 7 days. Then everybody gets it."),
+    })
+    .optional()
+    .describe("Put it on trial first; it is taken back by itself when it fails, or throttles, clearly more."),
+});
+/** As it is sent: what has a default may be left out. */
+export type ApplyBody = z.input<typeof applyBody>;
+
+export const rollbackBody = z.strictObject({
+  number: z.number().int().min(1).describe("Whose content is to hold again."),
+  message,
+  by,
+});
+
+export const endTrialBody = z.strictObject({
+  promote: z.boolean().describe("true: everybody gets it; false: it is taken back."),
+  message,
+  by,
+});
+
+export const historyQuery = z.strictObject({
+  before: z.coerce.number().int().min(1).optional().describe("Only versions with a smaller number."),
+  limit: z.coerce.number().int().min(1).max(100).default(20),
+});
+
+export interface ConfigVersionView {
+  readonly number: number;
+  readonly configVersion: number;
+  readonly hash: string;
+  readonly source: "deploy" | "apply" | "rollback" | "trial-ended";
+  readonly author: string;
+  readonly message: string;
+  readonly atMs: number;
+  /** Whose content it has; null: its own. */
+  readonly contentOf: number | null;
+}
+
+export interface InForceView {
+  readonly sequence: number;
+  readonly number: number;
+  readonly canary?: { readonly number: number; readonly shareRatio: number };
+}
+
+export interface ConfigHistoryReply {
+  readonly inForce: InForceView | null;
+  readonly trial: TrialView | null;
+  /** The newest first. */
+  readonly versions: readonly ConfigVersionView[];
+}
+
+export interface TrialView {
+  readonly number: number;
+  readonly shareRatio: number;
+  readonly startedAtMs: number;
+  readonly endsAtMs: number;
+  readonly arms: Readonly<Record<"canary" | "control", { requests: number; failed: number; throttled: number }>>;
+}
+
+export interface ConfigContentReply {
+  readonly number: number;
+  readonly hash: string;
+  /** Null: a deploy that brought none. */
+  readonly text: string | null;
+  /** SHA-256 of each page, by name. */
+  readonly pages: Readonly<Record<string, string>>;
+}
+
+export interface ConfigOutcomeReply {
+  /** same: it was in force already, and nothing was added. */
+  readonly kind: "done" | "same";
+  readonly inForce: InForceView;
+  readonly version: ConfigVersionView;
+}
 
 export const previewQuery = z.strictObject({
   state: z.enum(PREVIEW_STATES).default("open"),

@@ -6,9 +6,10 @@ const MAX_BODY_BYTES = 16_384;
 export async function readBody<Schema extends z.ZodType>(
   context: { readonly req: { text(): Promise<string> } },
   schema: Schema,
+  maxBytes = MAX_BODY_BYTES,
 ): Promise<z.infer<Schema> | Response> {
   const text = await context.req.text();
-  if (text.length > MAX_BODY_BYTES) return problem(413, `The body must be smaller than ${MAX_BODY_BYTES} bytes`);
+  if (text.length > maxBytes) return problem(413, `The body must be smaller than ${maxBytes} bytes`);
   let value: unknown;
   try {
     value = text === "" ? {} : JSON.parse(text);
@@ -33,8 +34,9 @@ export function notFound(): Response {
   return problem(404, "Not found");
 }
 
-export function problem(status: number, title: string, detail?: string): Response {
-  const body = { type: "about:blank", title, status, ...(detail === undefined ? {} : { detail }) };
+/** `more`: members of its own. */
+export function problem(status: number, title: string, detail?: string, more?: Record<string, unknown>): Response {
+  const body = { type: "about:blank", title, status, ...(detail === undefined ? {} : { detail }), ...more };
   return new Response(JSON.stringify(body), {
     status,
     headers: { "content-type": "application/problem+json", "cache-control": "no-store" },

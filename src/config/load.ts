@@ -11,7 +11,7 @@ import {
   printParseErrorCode,
 } from "jsonc-parser";
 import type { z } from "zod";
-import { checkConfig, checkSense, type Finding, type Path } from "./checks.ts";
+import { checkConfig, checkSense, type Finding } from "./checks.ts";
 import type { Config } from "./model.ts";
 import { normalise } from "./normalise.ts";
 import { type PageSource, readPages } from "./pages/files.ts";
@@ -114,9 +114,15 @@ function words(code: string): string {
 /** Keys that come twice (the parser would silently take the last), and keys that would change prototypes. */
 function keyFindings(root: Node): LocatedFinding[] {
   const findings: LocatedFinding[] = [];
-  const visit = (node: Node, path: Path): void => {
-    if (node.type === "array")
-      for (const [index, item] of (node.children ?? []).entries()) visit(item, [...path, index]);
+  // Of the node being visited; copied only where something is found.
+  const path: (string | number)[] = [];
+  const visitAt = (node: Node, step: string | number): void => {
+    path.push(step);
+    visit(node);
+    path.pop();
+  };
+  const visit = (node: Node): void => {
+    if (node.type === "array") for (const [index, item] of (node.children ?? []).entries()) visitAt(item, index);
     if (node.type !== "object") return;
     const seen = new Set<string>();
     for (const property of node.children ?? []) {
@@ -128,10 +134,10 @@ function keyFindings(root: Node): LocatedFinding[] {
       else if (seen.has(key))
         findings.push({ offset: keyNode.offset, path: [...path, key], message: "this key comes twice" });
       seen.add(key);
-      if (value !== undefined) visit(value, [...path, key]);
+      if (value?.children !== undefined) visitAt(value, key);
     }
   };
-  visit(root, []);
+  visit(root);
   return findings;
 }
 

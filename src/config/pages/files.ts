@@ -87,7 +87,7 @@ function* formFiles(path: Path, files: PageFiles | undefined): Generator<PageFil
 }
 
 /** One file may be two pages: what has to be checked differs by media type. */
-const templateName = (mediaType: PageMediaType, filePath: string): string => `${filePath} as ${mediaType}`;
+export const templateName = (mediaType: PageMediaType, filePath: string): string => `${filePath} as ${mediaType}`;
 
 /** `outage.html`: in the default language itself; `outage.de.html`: in German. The more particular file comes later. */
 function variantsOf(filePath: string, languages: readonly string[]): (readonly [language: string, path: string])[] {
