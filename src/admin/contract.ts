@@ -1,5 +1,5 @@
 /** What the admin API takes and gives: shared by the Worker and the command line. */
-import { z } from "zod";
+import * as z from "zod";
 import { preparedTemplates } from "../config/pages/prepared.ts";
 import { BOUNDS } from "../config/schema.ts";
 import { PREVIEW_STATES, type PreviewState } from "../config/pages/vocabulary.ts";

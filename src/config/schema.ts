@@ -2,7 +2,7 @@
  * The one schema of `weir.jsonc`: types, JSON Schema (`weir.schema.json`) and validation all come from here. It checks
  * each value by itself; `checks.ts` checks what depends on more than one place.
  */
-import { z } from "zod";
+import * as z from "zod";
 import { PAGE_KINDS, PAGE_LANGUAGES, PAGE_MEDIA_TYPES } from "./pages/vocabulary.ts";
 import { DURATION_PATTERN, RATE_PATTERN } from "./units.ts";
 

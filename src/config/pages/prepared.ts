@@ -2,7 +2,7 @@
  * Pages that were made whole elsewhere (`prepare.ts`, which a Worker need not carry), checked before they are taken: only
  * known variables, within the bounds, and HTML only under exactly the policy that lets nothing in but its own styles.
  */
-import { z } from "zod";
+import * as z from "zod";
 import type { PageTemplate } from "../model.ts";
 import { BOUNDS } from "../schema.ts";
 import { type PageSource, templateName } from "./files.ts";

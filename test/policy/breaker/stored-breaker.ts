@@ -1,5 +1,5 @@
 /** What the coordinator stores of a breaker, and reads when it restarts (docs/STORAGE.md): neither scores nor PoPs. */
-import { z } from "zod";
+import * as z from "zod";
 import { type Breaker, newBreaker } from "../../../src/policy/breaker/state-machine.ts";
 import type { BreakerSettings } from "../../../src/policy/breaker/types.ts";
 
