@@ -16,7 +16,7 @@ import { SharedConfigs } from "./shared-configs.ts";
 
 /** Without any word for so long, it is asked for. */
 const UNHEARD_MS = 3_000;
-/** The first request of an isolate waits for the config in force at most so long. */
+/** Requests wait for the config in force only in this time from the isolate's first one on. */
 const START_DEADLINE_MS = 400;
 const CALL_DEADLINE_MS = 5_000;
 /** All isolates of a PoP hear of a new config at about the same time. */
@@ -68,6 +68,7 @@ export class ConfigKeeper {
   #retryAtMs = 0;
   #working = false;
   #started: Promise<void> | undefined;
+  #waitedForUntilMs = 0;
 
   constructor(options: KeeperOptions) {
     this.#options = options;
@@ -76,20 +77,21 @@ export class ConfigKeeper {
   }
 
   /**
-   * Before each request. A promise only until the isolate has heard what is in force, for START_DEADLINE_MS at most; after
-   * that a comparison.
+   * Before each request. A promise only until the isolate has heard what is in force, and in its first START_DEADLINE_MS;
+   * after that a comparison.
    */
   beforeRequest(env: Env, context: Pick<ExecutionContext, "waitUntil">): Promise<void> | undefined {
     if (this.#started === undefined) {
       const site = siteOf(env, context);
+      this.#waitedForUntilMs = this.#options.now() + START_DEADLINE_MS;
       this.#started = this.#work(() => this.#start(site));
       context.waitUntil(this.#started);
     }
-    if (this.sequence === 0 && this.#working) {
-      // Each waits by a timer of its own: the one that began may be gone.
-      return withDeadline(this.#started, START_DEADLINE_MS).catch(() => undefined);
-    }
     const nowMs = this.#options.now();
+    if (this.sequence === 0 && this.#working && nowMs < this.#waitedForUntilMs) {
+      // Each waits by a timer of its own: the one that began may be gone.
+      return withDeadline(this.#started, this.#waitedForUntilMs - nowMs).catch(() => undefined);
+    }
     const due = this.#wanted !== undefined || nowMs - this.#heardAtMs > UNHEARD_MS;
     if (due && !this.#working && nowMs >= this.#retryAtMs) this.#catchUp(siteOf(env, context));
     return undefined;
