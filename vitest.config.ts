@@ -30,7 +30,7 @@ export default defineConfig({
           }),
         ],
         resolve: { alias: { "#bundled-config": path("./test/support/bundled-config.ts") } },
-        test: { name: "workers", include: ["test/{coordinators,edge}/**/*.test.ts"], testTimeout: 20_000 },
+        test: { name: "workers", include: ["test/{coordinators,edge,attacks}/**/*.test.ts"], testTimeout: 20_000 },
       },
       {
         // The whole gateway from Node: real workerd, real sockets, real origins.

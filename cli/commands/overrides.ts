@@ -1,8 +1,8 @@
 /** `weir overrides set|list|remove TENANT`: one limit of one tenant, raised or lowered for a while. */
 import { defineCommand } from "citty";
 import type { OverrideBody, OverrideView } from "../../src/admin/contract.ts";
-import { DURATION_PATTERN, durationMs } from "../../src/config/units.ts";
 import { callAdmin, gatewayArguments } from "../client.ts";
+import { durationArgument } from "../duration.ts";
 import { CliError, printJson, printTable } from "../output.ts";
 
 const tenant = { type: "positional", description: "Tenant id", required: true } as const;
@@ -27,15 +27,12 @@ const set = defineCommand({
     ...gatewayArguments,
   },
   async run({ args }) {
-    if (!DURATION_PATTERN.test(args.for)) {
-      throw new CliError(`--for must be a duration like "30m", "2h", "7d", not "${args.for}"`);
-    }
     const body: OverrideBody = {
       ...(args.rate === undefined ? {} : { rate: args.rate }),
       ...wholeNumber("burst", args.burst),
       ...wholeNumber("quota", args.quota),
       ...wholeNumber("slots", args.slots),
-      forMs: durationMs(args.for),
+      forMs: durationArgument("for", args.for),
       reason: args.reason,
     };
     const path = `${overridesOf(args.tenant)}/${encodeURIComponent(args.limit)}`;

@@ -5,34 +5,24 @@
 import { Hono } from "hono";
 import type { z } from "zod";
 import type { CompiledOrigin, CompiledTenant } from "../config/tables.ts";
-import { mintApiKey, newKeyId } from "../platform/api-key.ts";
 import type { Env } from "../platform/bindings.ts";
 import { callCoordinator, withDeadline } from "../platform/coordinators.ts";
 import { logError } from "../platform/log.ts";
 import type { Edge } from "../edge/edge.ts";
 import { tenantCoordinator } from "../edge/stages/identify.ts";
 import { METRICS_OBJECT } from "../edge/stages/record.ts";
-import { AdminAuth, MIN_SECRET_LENGTH } from "./auth.ts";
-import {
-  API_BASE,
-  type BreakerView,
-  type CreatedKey,
-  createKeyBody,
-  forceBody,
-  type KeyView,
-  overrideBody,
-  resetBody,
-} from "./contract.ts";
+import { AdminAuth } from "./auth.ts";
+import { API_BASE, type BreakerView, forceBody, overrideBody, resetBody } from "./contract.ts";
 import { applyConfig, endTrial, listConfigs, readConfig, rollbackConfig } from "./configs.ts";
 import type { AdminContext, Variables } from "./context.ts";
 import { forceBreaker, readBreaker, resetBreaker } from "./breakers.ts";
+import { createKey, type KeySite, listKeys, revokeKey, rotateKey } from "./keys.ts";
 import { limitsOf, overrideSpec, overrideView } from "./overrides.ts";
 import { previewPage } from "./pages.ts";
 import { prometheusText } from "./prometheus.ts";
-import { notFound, problem, readBody, unknown } from "./reply.ts";
+import { COORDINATOR_DEADLINE_MS, notFound, problem, readBody, unknown } from "./reply.ts";
+import { isMissing, secretsMissing } from "./secrets.ts";
 import { readStatus } from "./status.ts";
-
-export const COORDINATOR_DEADLINE_MS = 2_000;
 
 export class Admin {
   readonly #app: Hono<{ Bindings: Env; Variables: Variables }>;
@@ -87,15 +77,11 @@ function addRoutes(app: Hono<{ Bindings: Env; Variables: Variables }>): void {
     if (only !== undefined && context.get("tables").tenant(only) === undefined) return unknownTenant(context, only);
     return context.json(await readStatus(context.env, context.get("tables"), only));
   });
-  app.get(`${API_BASE}/tenants/:tenant/keys`, async (context) =>
-    withTenant(context, (tenant) => listKeys(context, tenant)),
-  );
-  app.post(`${API_BASE}/tenants/:tenant/keys`, async (context) =>
-    withTenant(context, (tenant) => createKey(context, tenant)),
-  );
-  app.delete(`${API_BASE}/tenants/:tenant/keys/:keyId`, async (context) =>
-    withTenant(context, (tenant) => revokeKey(context, tenant)),
-  );
+  const keys = `${API_BASE}/tenants/:tenant/keys`;
+  app.get(keys, async (context) => withKeys(context, listKeys));
+  app.post(keys, async (context) => withKeys(context, createKey));
+  app.delete(`${keys}/:keyId`, async (context) => withKeys(context, revokeKey));
+  app.post(`${keys}/:keyId/rotate`, async (context) => withKeys(context, rotateKey));
   app.get(`${API_BASE}/tenants/:tenant/overrides`, async (context) =>
     withTenant(context, (tenant) => listOverrides(context, tenant)),
   );
@@ -127,12 +113,8 @@ function addRoutes(app: Hono<{ Bindings: Env; Variables: Variables }>): void {
 }
 
 function readiness(context: AdminContext): Response {
-  const missing = (["WEIR_KEY_SECRET", "WEIR_ADMIN_TOKEN"] as const).filter(
-    (name) => (context.env[name]?.length ?? 0) < MIN_SECRET_LENGTH,
-  );
-  if (missing.length === 0) return context.text("ok\n");
-  const how = `set it with: npx wrangler secret put ${missing.join(" / ")} (at least ${MIN_SECRET_LENGTH} characters)`;
-  return problem(503, `Secret missing or too short: ${missing.join(", ")}`, how);
+  const missing = (["WEIR_KEY_SECRET", "WEIR_ADMIN_TOKEN"] as const).filter((name) => isMissing(context.env, name));
+  return missing.length === 0 ? context.text("ok\n") : secretsMissing(missing);
 }
 
 async function withTenant(
@@ -142,6 +124,12 @@ async function withTenant(
   const id = context.req.param("tenant") ?? "";
   const tenant = context.get("tables").tenant(id);
   return tenant === undefined ? unknownTenant(context, id) : act(tenant);
+}
+
+async function withKeys(context: AdminContext, act: (site: KeySite) => Promise<Response>): Promise<Response> {
+  return withTenant(context, (tenant) =>
+    act({ ...context.var, env: context.env, req: context.req, tenant, keyId: context.req.param("keyId") ?? "" }),
+  );
 }
 
 function unknownTenant(context: AdminContext, id: string): Response {
@@ -166,41 +154,6 @@ async function withOrigin(
         tables.origins.map((known) => known.id),
       )
     : act(origin);
-}
-
-async function listKeys(context: AdminContext, tenant: CompiledTenant): Promise<Response> {
-  const call = callCoordinator(context.env, "TENANT", tenantCoordinator(tenant.id), "listKeys", { v: 1 });
-  const { keys } = await withDeadline(call, COORDINATOR_DEADLINE_MS);
-  return context.json({
-    keys: keys.map((key): KeyView => ({ ...key, revokedAtMs: key.revokedAtMs ?? null })),
-  });
-}
-
-async function createKey(context: AdminContext, tenant: CompiledTenant): Promise<Response> {
-  const body = await readBody(context, createKeyBody);
-  if (body instanceof Response) return body;
-  const secret = context.env.WEIR_KEY_SECRET;
-  if (secret === undefined || secret.length < MIN_SECRET_LENGTH) return readiness(context);
-  const keyId = newKeyId();
-  const request = { v: 1 as const, keyId, label: body.label };
-  const call = callCoordinator(context.env, "TENANT", tenantCoordinator(tenant.id), "createKey", request);
-  const { createdAtMs } = await withDeadline(call, COORDINATOR_DEADLINE_MS);
-  const created: CreatedKey = {
-    tenant: tenant.id,
-    keyId,
-    label: body.label,
-    key: await mintApiKey(secret, { tenantId: tenant.id, keyId }),
-    createdAtMs,
-  };
-  return context.json(created, 201);
-}
-
-async function revokeKey(context: AdminContext, tenant: CompiledTenant): Promise<Response> {
-  const keyId = context.req.param("keyId") ?? "";
-  const call = callCoordinator(context.env, "TENANT", tenantCoordinator(tenant.id), "revokeKey", { v: 1, keyId });
-  const key = await withDeadline(call, COORDINATOR_DEADLINE_MS);
-  if (key === undefined) return problem(404, `Tenant "${tenant.id}" has no key "${keyId.slice(0, 64)}"`);
-  return context.json({ ...key, revokedAtMs: key.revokedAtMs ?? null } satisfies KeyView);
 }
 
 async function listOverrides(context: AdminContext, tenant: CompiledTenant): Promise<Response> {

@@ -2,6 +2,7 @@
 import type { z } from "zod";
 
 const MAX_BODY_BYTES = 16_384;
+export const COORDINATOR_DEADLINE_MS = 2_000;
 
 export async function readBody<Schema extends z.ZodType>(
   context: { readonly req: { text(): Promise<string> } },
@@ -25,9 +26,9 @@ export function badRequest({ issues }: z.ZodError): Response {
   return problem(400, issues.map((issue) => `${issue.path.join(".") || "body"}: ${issue.message}`).join("; "));
 }
 
-export function unknown(kind: string, id: string, known: readonly string[]): Response {
+export function unknown(kind: string, id: string, known: readonly string[], status = 404): Response {
   const valid = known.length <= 20 ? `; valid: ${known.join(", ")}` : "";
-  return problem(404, `Unknown ${kind} "${id.slice(0, 64)}"${valid}`);
+  return problem(status, `Unknown ${kind} "${id.slice(0, 64)}"${valid}`);
 }
 
 export function notFound(): Response {

@@ -4,15 +4,21 @@
  */
 import { LRUCache } from "lru-cache";
 import { importKeySecret, type KeySecret, partitionKeyOf, verifyApiKey } from "../platform/api-key.ts";
+import { parseScopes, type Scopes } from "../policy/identity/scopes.ts";
+import type { KeyUse } from "./lessees/tenant-lessee.ts";
 
 const MAX_VERIFIED_KEYS = 10_000;
 /** Anonymous callers share 4,096 partitions. */
 const MAX_PARTITION_KEYS = 10_000;
 
-export interface VerifiedKey {
+export interface VerifiedKey extends KeyUse {
   readonly tenantId: string;
   readonly keyId: string;
   readonly partitionKey: string;
+  /** Infinity: never by itself. */
+  readonly expiresAtMs: number;
+  /** Undefined: it may do everything its tenant may. */
+  readonly scopes: Scopes | undefined;
 }
 
 export class Credentials {
@@ -30,8 +36,15 @@ export class Credentials {
     const imported = await this.#import(secret);
     const claims = await verifyApiKey(imported, presented);
     if (claims === undefined) return undefined;
-    const partitionKey = await partitionKeyOf(imported, `${claims.tenantId}|${claims.keyId}`);
-    const key: VerifiedKey = { ...claims, partitionKey };
+    const { tenantId, keyId, expiresAtMs = Number.POSITIVE_INFINITY, scopes } = claims;
+    const key: VerifiedKey = {
+      tenantId,
+      keyId,
+      partitionKey: await partitionKeyOf(imported, `${tenantId}|${keyId}`),
+      expiresAtMs,
+      scopes: scopes === undefined ? undefined : parseScopes(scopes),
+      tellAtMs: 0,
+    };
     this.#verified.set(presented, key);
     return key;
   }

@@ -6,6 +6,7 @@ import type { Directives } from "../policy/cache/cache-control.ts";
 import type { CachePolicy } from "../policy/cache/freshness.ts";
 import type { FailMode } from "../policy/limits/types.ts";
 import type { Charged } from "./lessees/charged.ts";
+import type { KeyUse } from "./lessees/tenant-lessee.ts";
 import type { OriginAnswer } from "./call-origin.ts";
 import type { Flight } from "./cache/flights.ts";
 import type { StoredResponse } from "./cache/response-store.ts";
@@ -24,6 +25,8 @@ export interface Caller {
   readonly principal: string;
   /** Key id for API keys, undefined for anonymous callers. */
   readonly keyId: string | undefined;
+  /** With `keyId`: when its use is told next. */
+  readonly keyUse?: KeyUse;
   /** Says which partition of a per-principal limit this is, and nothing else: a truncated HMAC, base64. */
   readonly partitionKey: string | undefined;
   /** access: on an exempt list, so limits do not charge it */

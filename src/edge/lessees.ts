@@ -13,7 +13,7 @@ import { capacityMicro, refillPerSecond } from "../policy/limits/partition.ts";
 import { type LimitSpec, MICRO_TOKENS_PER_TOKEN } from "../policy/limits/types.ts";
 import { type ChargeSet, NOTHING_CHARGED } from "./lessees/charge-set.ts";
 import { Charged } from "./lessees/charged.ts";
-import { type CallSite, type LesseeStats, TenantLessee } from "./lessees/tenant-lessee.ts";
+import { type CallSite, type KeyUse, type LesseeStats, TenantLessee } from "./lessees/tenant-lessee.ts";
 
 /** Tenant objects this isolate leases from; the longest unused is forgotten (what it holds is written off). */
 const MAX_TENANTS = 10_000;
@@ -34,6 +34,8 @@ export interface AdmitRequest extends CallSite {
   readonly principal: string;
   readonly costMicro: number;
   readonly keyId: string | undefined;
+  /** With `keyId`: its use is told to the coordinator, with a call behind a request. */
+  readonly keyUse?: KeyUse | undefined;
   /** Only see to it that the caller's key still stands. */
   readonly chargeNothing?: boolean;
 }
@@ -88,18 +90,21 @@ export class Lessees {
     const lessee = this.#lessee(x.coordinatorName);
     const charge = chargeOf(lessee, x);
     noteDemand(charge.all, x.costMicro, x.nowMs);
+    // Before any call, so that it rides along.
+    const tellsUse = x.keyUse !== undefined && x.keyId !== undefined && lessee.noteUse(x.keyId, x.keyUse, x.nowMs);
     if (x.keyId !== undefined && x.nowMs - lessee.recordAtMs > RECORD_FRESH_MS) {
       const usable = lessee.knowsRecord && x.nowMs - lessee.recordAtMs <= RECORD_USABLE_MS;
       if (!usable) return this.#wait(lessee, charge, x);
       if (x.nowMs >= lessee.unreachableUntilMs) lessee.ask(x, x.nowMs);
     }
-    if (x.keyId !== undefined && lessee.isRevoked(x.keyId)) return revoked();
+    if (x.keyId !== undefined && lessee.isRevoked(x.keyId, x.nowMs)) return revoked();
     switch (spend(charge.enforced, x.costMicro, x.nowMs)) {
       case "admitted":
         if (charge.shadow.length > 0 && chargeShadow(lessee.queue, charge, x.costMicro, x.nowMs)) {
           lessee.ask(x, x.nowMs);
         }
         lessee.prefetch(charge, x, x.nowMs);
+        if (tellsUse && x.nowMs >= lessee.unreachableUntilMs) lessee.ask(x, x.nowMs);
         return {
           admitted: true,
           decidedBy: "lease",
@@ -192,7 +197,7 @@ export class Lessees {
     verdict: Parameters<Waiter["settle"]>[0],
   ): Admission {
     const nowMs = this.#options.now();
-    if (x.keyId !== undefined && lessee.isRevoked(x.keyId)) {
+    if (x.keyId !== undefined && lessee.isRevoked(x.keyId, nowMs)) {
       // The reply that admitted it also told of this.
       if (verdict?.admitted === true) releaseSlots(charge.enforced, nowMs);
       return revoked();

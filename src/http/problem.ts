@@ -9,6 +9,10 @@ export type Refusal =
   | "invalid-key"
   | "key-revoked"
   | "key-secret-missing"
+  | "invalid-token"
+  | "token-unverifiable"
+  | "proxy-secret-missing"
+  | "out-of-scope"
   | "denied"
   | "limited"
   | "concurrency"
@@ -25,20 +29,35 @@ interface Kind {
 const IANA = "https://iana.org/assignments/http-problem-types#";
 const own = (name: string): string => `urn:weir:problem:${name}`;
 
-/** `invalid-key` and `key-revoked` look the same from outside. */
+/**
+ * `invalid-key` and `key-revoked` look the same from outside; so does whatever is wrong with a token, and with what a
+ * trusted proxy says (`invalid-key`).
+ */
 export const REFUSALS: Readonly<Record<Refusal, Kind>> = {
   "bad-request": { status: 400, title: "The request's URL is not acceptable", type: own("bad-request") },
   "method-not-allowed": { status: 405, title: "This method is not allowed here", type: own("method-not-allowed") },
   loop: { status: 508, title: "The request came round in a loop", type: own("loop") },
   "no-route": { status: 404, title: "Nothing is routed here", type: own("no-route") },
   unauthenticated: { status: 401, title: "A credential is needed", type: own("unauthenticated") },
-  "invalid-key": { status: 401, title: "The API key is not valid", type: own("invalid-key") },
-  "key-revoked": { status: 401, title: "The API key is not valid", type: own("invalid-key") },
+  "invalid-key": { status: 401, title: "The credential is not valid", type: own("invalid-key") },
+  "key-revoked": { status: 401, title: "The credential is not valid", type: own("invalid-key") },
   "key-secret-missing": {
     status: 503,
     title: "API keys cannot be checked: a secret is missing",
     type: own("key-secret-missing"),
   },
+  "invalid-token": { status: 401, title: "The token is not valid", type: own("invalid-token") },
+  "token-unverifiable": {
+    status: 503,
+    title: "Tokens cannot be checked: their issuer's keys are not available",
+    type: own("token-unverifiable"),
+  },
+  "proxy-secret-missing": {
+    status: 503,
+    title: "The proxy cannot be checked: a secret is missing",
+    type: own("proxy-secret-missing"),
+  },
+  "out-of-scope": { status: 403, title: "The API key's scopes do not allow this", type: own("out-of-scope") },
   denied: { status: 403, title: "This caller is not allowed here", type: own("denied") },
   limited: { status: 429, title: "The limit is used up", type: `${IANA}quota-exceeded` },
   concurrency: { status: 429, title: "Too many requests at once", type: `${IANA}quota-exceeded` },

@@ -31,6 +31,8 @@ export interface Env {
   readonly WEIR_KEY_SECRET?: string;
   /** Secret: bearer token of the admin API, at least 32 characters. */
   readonly WEIR_ADMIN_TOKEN?: string;
+  /** Secret: what a proxy in front proves itself with (identity rule `trustedHeader`), at least 32 characters. */
+  readonly WEIR_PROXY_SECRET?: string;
   /** Overrides the PoP's name; otherwise `request.cf.colo`. */
   readonly WEIR_POP?: string;
   /** "1": answers carry `Server-Timing`. */

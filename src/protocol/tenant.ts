@@ -10,11 +10,20 @@ export interface LeaseRequest extends LeaseCall {
   readonly v: typeof TENANT_PROTOCOL_VERSION;
   /** Version of the tenant's record the lessee has, 0 for none. */
   readonly recordVersion: number;
+  /** Keys used since the lessee last told, at most MAX_USED_KEYS. */
+  readonly usedKeyIds?: readonly string[];
 }
 
+/** A lessee tells of a key's use at most once a minute, with a call that it makes anyway, of so many keys at once. */
+export const MAX_USED_KEYS = 64;
+
+/** What can change about keys after they were made; what cannot is in the keys themselves. */
 export interface TenantRecord {
   readonly version: number;
+  /** Revoked, or replaced and past their end. */
   readonly revokedKeyIds: readonly string[];
+  /** Replaced; they end in so long, > 0. */
+  readonly endingKeys?: readonly { readonly keyId: string; readonly endsInMs: number }[];
 }
 
 export type LeaseReply =
@@ -65,7 +74,30 @@ export interface KeyRecord {
   readonly label: string;
   readonly createdAtMs: number;
   readonly revokedAtMs: number | undefined;
+  /** The key says so itself; undefined: never. */
+  readonly expiresAtMs: number | undefined;
+  /** The key says so itself; empty: it may do everything its tenant may. */
+  readonly scopes: readonly string[];
+  /** Replaced: it ends then, and by which key. */
+  readonly endsAtMs: number | undefined;
+  readonly replacedBy: string | undefined;
+  /** To about a minute. */
+  readonly lastUsedAtMs: number | undefined;
 }
+
+/** What a new key is to be. */
+export interface KeyOrder {
+  readonly label?: string;
+  readonly scopes?: readonly string[];
+  /** Undefined: it does not expire. */
+  readonly lifetimeMs?: number;
+}
+
+export type Rotation =
+  | { readonly kind: "rotated"; readonly made: KeyRecord; readonly replaced: KeyRecord }
+  | { readonly kind: "unknown" }
+  /** Revoked, expired, or replaced before. */
+  | { readonly kind: "over"; readonly key: KeyRecord };
 
 export interface TenantProtocol {
   lease(request: LeaseRequest): Promise<LeaseReply>;
@@ -81,7 +113,15 @@ export interface TenantProtocol {
   /** False: there was none. */
   removeOverride(request: { readonly v: 1; readonly limitId: string }): Promise<boolean>;
   listOverrides(request: { readonly v: 1 }): Promise<{ readonly overrides: readonly OverrideRecord[] }>;
-  createKey(request: { readonly v: 1; readonly keyId: string; readonly label: string }): Promise<KeyRecord>;
+  createKey(request: { readonly v: 1; readonly keyId: string } & KeyOrder): Promise<KeyRecord>;
+  /** What `order` does not say is as with the key that is replaced; its lifetime counts from now. */
+  rotateKey(request: {
+    readonly v: 1;
+    readonly keyId: string;
+    readonly newKeyId: string;
+    readonly overlapMs: number;
+    readonly order: KeyOrder;
+  }): Promise<Rotation>;
   listKeys(request: { readonly v: 1 }): Promise<{ readonly keys: readonly KeyRecord[] }>;
   /** Undefined: no such key. Revoking twice is no error. */
   revokeKey(request: { readonly v: 1; readonly keyId: string }): Promise<KeyRecord | undefined>;

@@ -119,12 +119,12 @@ describe("the Tenant object", () => {
 
   it("tells every lessee of a revoked key with its next lease", async () => {
     await tenant().createKey({ v: 1, keyId: "key-1", label: "ci" });
-    expect(granted(await tenant().lease(request(1))).record).toEqual({ version: 1, revokedKeyIds: [] });
+    expect(granted(await tenant().lease(request(1))).record).toEqual({ version: 1, revokedKeyIds: [], endingKeys: [] });
     expect(await tenant().revokeKey({ v: 1, keyId: "nope" })).toBeUndefined();
     expect((await tenant().revokeKey({ v: 1, keyId: "key-1" }))?.revokedAtMs).toBeGreaterThan(0);
     await evictDurableObject(tenant());
     const reply = granted(await tenant().lease({ ...request(2), recordVersion: 1 }));
-    expect(reply.record).toEqual({ version: 2, revokedKeyIds: ["key-1"] });
+    expect(reply.record).toEqual({ version: 2, revokedKeyIds: ["key-1"], endingKeys: [] });
     expect(granted(await tenant().lease({ ...request(3), recordVersion: 2 })).record).toBeUndefined();
   });
 });

@@ -1,7 +1,7 @@
 /** Checks a lease request before anything is decided: malformed ones throw, and debit nothing. */
 import { MAX_ITEMS, MAX_WAITING_GROUPS } from "../../policy/limits/call-queue.ts";
 import type { LeaseItem, WaitingGroup } from "../../policy/limits/types.ts";
-import { type LeaseRequest, MAX_WAITING_COUNT, TENANT_PROTOCOL_VERSION } from "../../protocol/tenant.ts";
+import { type LeaseRequest, MAX_USED_KEYS, MAX_WAITING_COUNT, TENANT_PROTOCOL_VERSION } from "../../protocol/tenant.ts";
 import { parseSpec } from "./storage.ts";
 
 const MAX_NAME_LENGTH = 256;
@@ -15,6 +15,8 @@ export function checkLeaseRequest(request: LeaseRequest): void {
   require(request.waiting.length <= MAX_WAITING_GROUPS, "number of waiting groups");
   const names = new Set(request.items.map((item) => item.partition));
   require(names.size === request.items.length, "items: a partition comes twice");
+  const { usedKeyIds = [] } = request;
+  require(usedKeyIds.length <= MAX_USED_KEYS && usedKeyIds.every(isName), "used keys");
   for (const item of request.items) checkItem(item);
   for (const group of request.waiting) checkGroup(group, request.items.length);
 }

@@ -13,14 +13,15 @@ import type {
   LeaseRequest,
   OverrideRecord,
   PartitionStatus,
+  Rotation,
   TenantCoordinatorStatus,
   TenantProtocol,
 } from "../../protocol/tenant.ts";
 import { takeTurn, type Turn } from "../turn.ts";
+import { madeKey, recordOf, rotate } from "./keys.ts";
 import { checkLeaseRequest } from "./lease-request.ts";
 import { parseSpec, type TenantState, TenantStorage } from "./storage.ts";
 
-export const MAX_KEYS = 1_000;
 export const MAX_OVERRIDES = 100;
 /** How long after the last call the object cleans up. */
 const CLEANUP_AFTER_MS = 60_000;
@@ -105,38 +106,65 @@ export class Tenant extends DurableObject<Env> implements TenantProtocol {
     return { overrides: [...this.#state.overrides.values()].filter(({ expiresAtMs }) => nowMs < expiresAtMs) };
   }
 
-  async createKey(request: { readonly v: 1; readonly keyId: string; readonly label: string }): Promise<KeyRecord> {
-    const keys = this.#storage.keys();
-    if (keys.length >= MAX_KEYS)
-      throw new RangeError(`a tenant may have at most ${MAX_KEYS} keys, revoked ones included`);
-    const key: KeyRecord = { ...request, createdAtMs: Date.now(), revokedAtMs: undefined };
-    return this.#turn(() => ({
-      reply: { keyId: key.keyId, label: key.label, createdAtMs: key.createdAtMs, revokedAtMs: undefined },
-      persist: () => {
-        this.#storage.insertKey(key);
-      },
-    }));
+  async createKey(request: Parameters<TenantProtocol["createKey"]>[0]): Promise<KeyRecord> {
+    const nowMs = Date.now();
+    const { keys } = this.#storage;
+    keys.forgetExpired(nowMs);
+    return this.#turn(() => {
+      const key = madeKey(keys, request.keyId, request, nowMs);
+      return {
+        reply: key,
+        persist: () => {
+          keys.insert(key);
+        },
+      };
+    });
   }
 
   async listKeys(): Promise<{ readonly keys: readonly KeyRecord[] }> {
-    return { keys: this.#storage.keys() };
+    return { keys: this.#storage.keys.all() };
+  }
+
+  async rotateKey(request: Parameters<TenantProtocol["rotateKey"]>[0]): Promise<Rotation> {
+    const nowMs = Date.now();
+    const { keys } = this.#storage;
+    keys.forgetExpired(nowMs);
+    return this.#turn<Rotation>(() => {
+      const reply = rotate(keys, request, nowMs);
+      if (reply.kind !== "rotated") return { reply, persist: undefined };
+      const { made, replaced } = reply;
+      const endsAtMs = nowMs + request.overlapMs;
+      return {
+        reply,
+        persist: () => {
+          keys.insert(made);
+          keys.replace(replaced.keyId, made.keyId, endsAtMs);
+          this.#endKey(replaced.keyId, endsAtMs);
+        },
+      };
+    });
   }
 
   async revokeKey(request: { readonly v: 1; readonly keyId: string }): Promise<KeyRecord | undefined> {
     const nowMs = Date.now();
-    const key = this.#storage.keys().find((candidate) => candidate.keyId === request.keyId);
+    const { keys } = this.#storage;
+    const key = keys.find(request.keyId);
     if (key === undefined || key.revokedAtMs !== undefined) return key;
-    this.#turn(() => {
-      this.#state.recordVersion++;
-      this.#state.revokedKeyIds.push(key.keyId);
-      return {
-        reply: undefined,
-        persist: () => {
-          this.#storage.revokeKey(key.keyId, nowMs, this.#state.recordVersion);
-        },
-      };
-    });
+    this.#turn(() => ({
+      reply: undefined,
+      persist: () => {
+        keys.revoke(key.keyId, nowMs);
+        this.#endKey(key.keyId, nowMs);
+      },
+    }));
     return { ...key, revokedAtMs: nowMs };
+  }
+
+  /** Part of a turn: if that fails, memory is read again. */
+  #endKey(keyId: string, endsAtMs: number): void {
+    this.#state.keyEnds.set(keyId, endsAtMs);
+    this.#state.recordVersion++;
+    this.#storage.saveRecordVersion(this.#state.recordVersion);
   }
 
   /** Rows that say nothing any more go: full partitions with nothing leased, lessees long unheard. */
@@ -172,29 +200,30 @@ export class Tenant extends DurableObject<Env> implements TenantProtocol {
       case "stale":
         return { reply: { kind: "stale", seq: request.seq }, persist: undefined };
       case "repeated":
-        return { reply: this.#reply(request, answer.decision), persist: undefined };
+        return { reply: this.#reply(request, answer.decision, nowMs), persist: undefined };
       case "full":
         throw new RangeError(`too many ${answer.what} of this tenant are in use`);
       case "decided":
         return {
-          reply: this.#reply(request, answer.decision),
+          reply: this.#reply(request, answer.decision, nowMs),
           persist: () => {
             for (const name of answer.removedPartitions) this.#storage.deletePartition(name);
             for (const lesseeId of answer.forgottenLessees) this.#storage.deleteLessee(lesseeId);
             for (const { partition } of request.items) this.#storage.savePartition(partition, this.#state);
             this.#storage.saveLessee(request.lesseeId, this.#state);
+            this.#storage.keys.noteUsed(request.usedKeyIds ?? [], nowMs);
           },
         };
     }
   }
 
-  #reply(request: LeaseRequest, decision: LeaseDecision): LeaseReply {
-    const { recordVersion, revokedKeyIds } = this.#state;
+  #reply(request: LeaseRequest, decision: LeaseDecision, nowMs: number): LeaseReply {
+    const { recordVersion, keyEnds } = this.#state;
     return {
       kind: "granted",
       seq: request.seq,
       ...decision,
-      record: request.recordVersion === recordVersion ? undefined : { version: recordVersion, revokedKeyIds },
+      record: request.recordVersion === recordVersion ? undefined : recordOf(recordVersion, keyEnds, nowMs),
     };
   }
 

@@ -5,19 +5,22 @@
 import type { LeaseBook } from "../../policy/limits/lease-replies.ts";
 import type { Lease, Partition } from "../../policy/limits/partition.ts";
 import type { LeaseDecision, LimitSpec, QuotaPeriod } from "../../policy/limits/types.ts";
-import type { KeyRecord, OverrideRecord } from "../../protocol/tenant.ts";
+import type { OverrideRecord } from "../../protocol/tenant.ts";
+import { KeyTable, textOf } from "./key-table.ts";
 
-const SCHEMA_VERSION = 1;
+const SCHEMA_VERSION = 2;
 
 export interface TenantState extends LeaseBook {
   readonly overrides: Map<string, OverrideRecord>;
   recordVersion: number;
-  revokedKeyIds: string[];
+  /** When keys end that do not say so themselves: revoked, or replaced. */
+  keyEnds: Map<string, number>;
   /** Rows that could not be read. */
   corruptRows: number;
 }
 
 export class TenantStorage {
+  readonly keys: KeyTable;
   readonly #sql: SqlStorage;
 
   constructor(storage: DurableObjectStorage) {
@@ -28,11 +31,14 @@ export class TenantStorage {
       CREATE TABLE IF NOT EXISTS lessee (
         lessee_id TEXT PRIMARY KEY, seq INTEGER NOT NULL, heard_at_ms INTEGER NOT NULL,
         reply TEXT NOT NULL, leases TEXT NOT NULL) WITHOUT ROWID;
-      CREATE TABLE IF NOT EXISTS api_key (
-        key_id TEXT PRIMARY KEY, label TEXT NOT NULL, created_at_ms INTEGER NOT NULL, revoked_at_ms INTEGER) WITHOUT ROWID;
       CREATE TABLE IF NOT EXISTS override (limit_id TEXT PRIMARY KEY, state TEXT NOT NULL) WITHOUT ROWID;
     `);
-    this.#sql.exec("INSERT OR IGNORE INTO meta (name, value) VALUES ('schema', ?), ('record', 1)", SCHEMA_VERSION);
+    this.keys = new KeyTable(this.#sql);
+    this.#sql.exec("INSERT OR IGNORE INTO meta (name, value) VALUES ('record', 1)");
+    this.#sql.exec(
+      "INSERT INTO meta (name, value) VALUES ('schema', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value WHERE value < excluded.value",
+      SCHEMA_VERSION,
+    );
   }
 
   load(nowMs: number): TenantState {
@@ -41,7 +47,7 @@ export class TenantStorage {
       lessees: new Map(),
       overrides: this.#overrides(),
       recordVersion: 1,
-      revokedKeyIds: [],
+      keyEnds: this.keys.ends(),
       corruptRows: 0,
     };
     for (const row of this.#sql.exec("SELECT name, state FROM partition")) {
@@ -60,10 +66,6 @@ export class TenantStorage {
     state.corruptRows += this.#sql.exec("SELECT limit_id FROM override").toArray().length - state.overrides.size;
     const record = this.#sql.exec("SELECT value FROM meta WHERE name = 'record'").toArray()[0];
     state.recordVersion = typeof record?.["value"] === "number" ? record["value"] : 1;
-    state.revokedKeyIds = this.#sql
-      .exec("SELECT key_id FROM api_key WHERE revoked_at_ms IS NOT NULL")
-      .toArray()
-      .map((row) => textOf(row["key_id"]));
     return state;
   }
 
@@ -119,35 +121,9 @@ export class TenantStorage {
     this.#sql.exec("DELETE FROM override WHERE limit_id = ?", limitId);
   }
 
-  keys(): KeyRecord[] {
-    return this.#sql
-      .exec("SELECT key_id, label, created_at_ms, revoked_at_ms FROM api_key ORDER BY created_at_ms, key_id")
-      .toArray()
-      .map((row) => ({
-        keyId: textOf(row["key_id"]),
-        label: textOf(row["label"]),
-        createdAtMs: Number(row["created_at_ms"]),
-        revokedAtMs: row["revoked_at_ms"] === null ? undefined : Number(row["revoked_at_ms"]),
-      }));
+  saveRecordVersion(version: number): void {
+    this.#sql.exec("UPDATE meta SET value = ? WHERE name = 'record'", version);
   }
-
-  insertKey(key: KeyRecord): void {
-    this.#sql.exec(
-      "INSERT OR IGNORE INTO api_key (key_id, label, created_at_ms) VALUES (?, ?, ?)",
-      key.keyId,
-      key.label,
-      key.createdAtMs,
-    );
-  }
-
-  revokeKey(keyId: string, nowMs: number, recordVersion: number): void {
-    this.#sql.exec("UPDATE api_key SET revoked_at_ms = ? WHERE key_id = ? AND revoked_at_ms IS NULL", nowMs, keyId);
-    this.#sql.exec("UPDATE meta SET value = ? WHERE name = 'record'", recordVersion);
-  }
-}
-
-function textOf(value: SqlStorageValue | undefined): string {
-  return typeof value === "string" ? value : "";
 }
 
 function parseJson(text: unknown): unknown {

@@ -17,7 +17,7 @@ import {
   type Waiter,
 } from "../../policy/limits/call-queue.ts";
 import { type Holding, newHolding, wantsPrefetch } from "../../policy/limits/lessee.ts";
-import { type LeaseReply, TENANT_PROTOCOL_VERSION, type TenantRecord } from "../../protocol/tenant.ts";
+import { type LeaseReply, MAX_USED_KEYS, TENANT_PROTOCOL_VERSION, type TenantRecord } from "../../protocol/tenant.ts";
 import { type ChargeSet, makeChargeSet, NOTHING_CHARGED } from "./charge-set.ts";
 import type { Charged } from "./charged.ts";
 
@@ -25,6 +25,8 @@ import type { Charged } from "./charged.ts";
 const MAX_HOLDINGS = 5_000;
 /** Ways to be charged: a route and a principal each; the table starts anew likewise. */
 const MAX_CHARGE_SETS = 20_000;
+/** A key's use is told to the coordinator at most this often. */
+const TELL_USE_EVERY_MS = 60_000;
 /** After a failure requests go to their fail mode at once for this long, while one call tries again. */
 const UNREACHABLE_FOR_MS = 500;
 
@@ -50,6 +52,11 @@ export interface CallSite {
   readonly configVersion: number;
 }
 
+/** When this isolate next tells that a key is used; its owner keeps it with the key. */
+export interface KeyUse {
+  tellAtMs: number;
+}
+
 export class TenantLessee {
   readonly queue: CallQueue;
   /** Requests that hold slots. */
@@ -60,7 +67,8 @@ export class TenantLessee {
   #chargeSets = new Map<readonly LimitConfig[], Map<readonly LimitConfig[], Map<string, ChargeSet>>>();
   #chargeSetCount = 0;
   readonly #limitOf = new WeakMap<Holding, LimitConfig>();
-  #record: { readonly version: number; readonly revoked: ReadonlySet<string> } | undefined;
+  #record: { readonly version: number; readonly keyEndsAtMs: ReadonlyMap<string, number> } | undefined;
+  readonly #usedKeyIds = new Set<string>();
   recordAtMs = 0;
   unreachableUntilMs = 0;
 
@@ -77,8 +85,18 @@ export class TenantLessee {
     return this.#record !== undefined;
   }
 
-  isRevoked(keyId: string): boolean {
-    return this.#record?.revoked.has(keyId) ?? false;
+  /** Also when it was replaced and its end has come. */
+  isRevoked(keyId: string, nowMs: number): boolean {
+    const endsAtMs = this.#record?.keyEndsAtMs.get(keyId);
+    return endsAtMs !== undefined && nowMs >= endsAtMs;
+  }
+
+  /** True: to be told with the next call. Where too many wait to be told, it is noted another time. */
+  noteUse(keyId: string, use: KeyUse, nowMs: number): boolean {
+    if (nowMs < use.tellAtMs || this.#usedKeyIds.size >= MAX_USED_KEYS) return false;
+    use.tellAtMs = nowMs + TELL_USE_EVERY_MS;
+    this.#usedKeyIds.add(keyId);
+    return true;
   }
 
   chargeSet(tenantLimits: readonly LimitConfig[], routeLimits: readonly LimitConfig[], principal: string): ChargeSet {
@@ -164,14 +182,18 @@ export class TenantLessee {
 
   /** One retry under the same number: the coordinator answers a repeated call with the same reply. */
   async #send(env: Env, underWay: CallUnderWay): Promise<LeaseReply | undefined> {
+    const usedKeyIds = [...this.#usedKeyIds];
     const request = {
       v: TENANT_PROTOCOL_VERSION,
       recordVersion: this.#record?.version ?? 0,
+      ...(usedKeyIds.length === 0 ? {} : { usedKeyIds }),
       ...underWay.call,
     } as const;
     for (let attempt = 1; ; attempt++) {
       try {
-        return await callCoordinator(env, "TENANT", this.#name, "lease", request);
+        const reply = await callCoordinator(env, "TENANT", this.#name, "lease", request);
+        for (const keyId of usedKeyIds) this.#usedKeyIds.delete(keyId);
+        return reply;
       } catch (error) {
         const overloaded = error instanceof Error && "overloaded" in error && error.overloaded === true;
         if (attempt > 1 || overloaded || this.queue.underWay !== underWay) {
@@ -192,7 +214,7 @@ export class TenantLessee {
     this.unreachableUntilMs = 0;
     this.recordAtMs = nowMs;
     // Before the waiters are settled: they look whether their key still stands.
-    if (reply.record !== undefined) this.#takeRecord(reply.record);
+    if (reply.record !== undefined) this.#takeRecord(reply.record, nowMs);
     return takeReply(this.queue, underWay, reply, nowMs);
   }
 
@@ -200,7 +222,9 @@ export class TenantLessee {
     this.unreachableUntilMs = Math.max(this.unreachableUntilMs, nowMs + UNREACHABLE_FOR_MS);
   }
 
-  #takeRecord(record: TenantRecord): void {
-    this.#record = { version: record.version, revoked: new Set(record.revokedKeyIds) };
+  #takeRecord({ version, revokedKeyIds, endingKeys = [] }: TenantRecord, nowMs: number): void {
+    const keyEndsAtMs = new Map(revokedKeyIds.map((keyId) => [keyId, 0]));
+    for (const { keyId, endsInMs } of endingKeys) keyEndsAtMs.set(keyId, nowMs + endsInMs);
+    this.#record = { version, keyEndsAtMs };
   }
 }

@@ -41,6 +41,7 @@ export function admitRequest(edge: Edge, x: Exchange, route: CompiledRoute, call
     principal: caller.principal,
     costMicro: route.costMicro,
     keyId: caller.keyId,
+    keyUse: caller.keyUse,
   };
 }
 

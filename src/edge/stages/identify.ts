@@ -6,6 +6,7 @@
 import ipaddr from "ipaddr.js";
 import type { IdentityRule } from "../../config/model.ts";
 import { refuse } from "../refuse.ts";
+import { mayUse } from "../../policy/identity/scopes.ts";
 import { hash32 } from "../../policy/kernel/hash.ts";
 import type { CompiledTenant } from "../../config/tables.ts";
 import type { VerifiedKey } from "../credentials.ts";
@@ -49,22 +50,24 @@ async function verifyKey(edge: Edge, x: Exchange, header: string, presented: str
 }
 
 function acceptKey(x: Exchange, header: string, key: VerifiedKey): Response | undefined {
-  const { tenantId, keyId, partitionKey } = key;
+  const { tenantId, keyId, partitionKey, scopes } = key;
   const tenant = x.tables.tenant(tenantId);
-  if (tenant === undefined) return refuseKey(x);
+  if (tenant === undefined || x.startedAtMs >= key.expiresAtMs) return refuseKey(x);
+  if (scopes !== undefined && !mayUse(scopes, x.method, x.route?.id ?? "")) return refuse(x, "out-of-scope");
   x.consumedHeader = header;
   x.caller = {
     tenant,
     coordinatorName: tenantCoordinator(tenantId),
     principal: keyId,
     keyId,
+    keyUse: key,
     partitionKey,
     exempt: false,
   };
   return undefined;
 }
 
-/** The same answer for a forged key and for a tenant that does not exist. */
+/** The same answer for a forged key, an expired one, and for a tenant that does not exist. */
 function refuseKey(x: Exchange): Response {
   return refuse(x, "invalid-key");
 }

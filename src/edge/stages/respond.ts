@@ -3,6 +3,7 @@
  * it is rounded up to whole seconds.
  */
 import { VIA } from "../../http/headers.ts";
+import { REFUSALS } from "../../http/problem.ts";
 import { proxyStatus, rateLimitMember, rateLimitPolicy } from "../../http/structured.ts";
 import type { CompiledRoute } from "../../config/tables.ts";
 import type { Edge } from "../edge.ts";
@@ -36,9 +37,8 @@ export function setOwnHeaders(x: Exchange, headers: Headers): void {
   }
   if (x.failMode !== undefined) headers.set("weir-fail-mode", x.failMode);
   if (x.route?.lateCost !== undefined) headers.delete(x.route.lateCost.header);
-  if (x.refusal === "unauthenticated" || x.refusal === "invalid-key" || x.refusal === "key-revoked") {
+  if (x.refusal !== undefined && REFUSALS[x.refusal].status === 401)
     headers.set("www-authenticate", 'Bearer realm="weir"');
-  }
 }
 
 export function setRetryAfter(x: Exchange, headers: Headers, resetSeconds: number): void {

@@ -12,6 +12,8 @@ export function rollout(edge: Edge, x: Exchange): StageAnswer {
   const { canary } = edge.config;
   if (canary === undefined) return undefined;
   x.trialNumber = canary.number;
+  // A credential may be for some routes only.
+  if (x.url !== undefined) x.route = x.tables.matchRoute(x.method, x.url.host, x.url.path);
   const refused = identify(edge, x);
   return refused instanceof Promise ? refused.then(() => choose(x, canary)) : choose(x, canary);
 }
@@ -22,6 +24,7 @@ function choose(x: Exchange, canary: Canary): undefined {
     x.tables = canary.tables;
     x.inCanary = true;
   }
+  x.route = undefined;
   x.caller = undefined;
   x.refusal = undefined;
 }
