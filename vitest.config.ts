@@ -4,6 +4,10 @@ import { defineConfig } from "vitest/config";
 
 const path = (relative: string): string => fileURLToPath(new URL(relative, import.meta.url));
 
+/**
+ * The projects run one after the other (`groupOrder`), each with as many files at once as it bears on the two cores of
+ * the smallest machine: what computes and what starts processes two, what mostly waits four, what measures one.
+ */
 export default defineConfig({
   test: {
     projects: [
@@ -13,6 +17,11 @@ export default defineConfig({
           name: "unit",
           include: ["test/{policy,config,http}/**/*.test.ts", "test/*.test.ts"],
           environment: "node",
+          // No test here changes a global or a module: files may share a process, and its imports.
+          isolate: false,
+          maxWorkers: 2,
+          // Worlds in virtual time only compute: how long that takes depends on what else the cores have to do.
+          testTimeout: 30_000,
         },
       },
       {
@@ -30,15 +39,34 @@ export default defineConfig({
           }),
         ],
         resolve: { alias: { "#bundled-config": path("./test/support/bundled-config.ts") } },
-        test: { name: "workers", include: ["test/{coordinators,edge,attacks}/**/*.test.ts"], testTimeout: 20_000 },
+        test: {
+          name: "workers",
+          include: ["test/{coordinators,edge,attacks}/**/*.test.ts"],
+          maxWorkers: 4,
+          sequence: { groupOrder: 1 },
+          testTimeout: 20_000,
+        },
       },
       {
-        // The whole gateway from Node: real workerd, real sockets, real origins.
+        // The whole gateway from Node: real workerd, real sockets, real origins. What these say holds on a busy machine.
         test: {
           name: "scenarios",
           include: ["test/{scenarios,conformance,cli,local}/**/*.test.ts"],
           environment: "node",
+          maxWorkers: 2,
+          sequence: { groupOrder: 2 },
+          testTimeout: 120_000,
+          hookTimeout: 60_000,
+        },
+      },
+      {
+        // The same, where what is measured would be disturbed by others: one file at a time, last.
+        test: {
+          name: "timed",
+          include: ["test/timed/**/*.test.ts"],
+          environment: "node",
           fileParallelism: false,
+          sequence: { groupOrder: 3 },
           testTimeout: 120_000,
           hookTimeout: 60_000,
         },

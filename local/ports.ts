@@ -13,14 +13,18 @@ export async function findTakenPort(
   return undefined;
 }
 
+/** Below the ports that systems take for outgoing connections. */
 const FIRST_PORT = 20_000;
-const LAST_PORT = 50_000;
+/** Each process chooses from a part of its own: of two that run side by side, both could find the same port free. */
+const PARTS = 24;
+const PORTS_OF_PART = 500;
 const ATTEMPTS = 50;
 
 /** The first of `count` consecutive ports that are free now. Throws when none are found. */
 export async function freePorts(count: number): Promise<number> {
+  const from = FIRST_PORT + (process.pid % PARTS) * PORTS_OF_PART;
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-    const first = FIRST_PORT + Math.floor(Math.random() * (LAST_PORT - FIRST_PORT));
+    const first = from + Math.floor(Math.random() * (PORTS_OF_PART - count));
     if ((await findTakenPort(first, count)) === undefined) return first;
   }
   throw new Error(`no ${count} consecutive free ports found`);

@@ -136,7 +136,7 @@ describe("many requests for one URL that is not stored", () => {
     answer = (request, response) => {
       setTimeout(() => {
         text("shared")(request, response);
-      }, 300);
+      }, 700);
     };
     const all = await Promise.all(Array.from({ length: 1_000 }, () => ask(path)));
     console.log(`1,000 concurrent misses of one URL: ${arrivals.length} requests to the origin`);

@@ -29,6 +29,8 @@ export interface TrafficOptions {
   readonly timeoutMs?: number;
   /** Called for each outcome as it comes. */
   readonly onOutcome?: (outcome: Outcome) => void;
+  /** Ends it before its time: what has been sent is still waited for. */
+  readonly signal?: AbortSignal;
 }
 
 const MAX_OUTSTANDING = 2_000;
@@ -57,7 +59,7 @@ export async function runTraffic(options: TrafficOptions): Promise<Outcome[]> {
         });
         pending.add(work);
       }
-      if (sent >= total) {
+      if (sent >= total || options.signal?.aborted === true) {
         clearInterval(tick);
         resolve();
       }

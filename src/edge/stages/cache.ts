@@ -48,7 +48,10 @@ export function cacheLookup(edge: Edge, x: Exchange): StageAnswer {
   }
   const remembered = edge.responses.recall(key, fieldsOf(x));
   if (remembered !== undefined) return use(edge, x, context, route, remembered);
-  return edge.responses.find(key, fieldsOf(x)).then((found) => use(edge, x, context, route, found));
+  // A leader may have landed while this one looked: then there is something in memory, and no flight to follow.
+  return edge.responses
+    .find(key, fieldsOf(x))
+    .then((found) => use(edge, x, context, route, found ?? edge.responses.recall(key, fieldsOf(x))));
 }
 
 function use(

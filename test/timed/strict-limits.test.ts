@@ -8,7 +8,7 @@ import { type Outcome, quantile, runTraffic } from "../support/traffic.ts";
 
 const RATE = 50;
 const BURST = 50;
-const SECONDS = process.env["WEIR_DRILL"] === "1" ? 30 : 15;
+const SECONDS = process.env["WEIR_DRILL"] === "1" ? 30 : 12;
 const WAN_MS = 40;
 const folder = temporaryFolder();
 const origin = new BrokenOrigin();
@@ -58,7 +58,7 @@ function p99Warm(outcomes: readonly Outcome[]): number {
 
 describe("a tenant at four times its limit, over four edges", () => {
   it("is held to it in every window and gets nearly all of it, and does not disturb its neighbour", async () => {
-    const alone = await traffic("modest", RATE / 2, 6);
+    const alone = await traffic("modest", RATE / 2, 4);
     const [greedy, modest, unlimited] = await Promise.all([
       traffic("greedy", 4 * RATE, SECONDS),
       traffic("modest", RATE / 2, SECONDS),

@@ -14,6 +14,8 @@ const EDGES = 8;
 const RATE = 200;
 const OUTAGE_SECONDS = DRILL ? 30 : 4;
 const RAMP_SECONDS = 10;
+/** The ramp's beginning, in which the first second is measured and it must not open again. */
+const WATCHED_AFTER_CLOSE_MS = 3_000;
 const EARLY_AGE_MS = 500;
 /** DESIGN section 5: what may reach a dead origin. */
 const MOST_SENT = RATE + 2 * EDGES + 30;
@@ -71,8 +73,9 @@ async function breaker(): Promise<BreakerView> {
 }
 
 /** From 200 addresses: each is a caller of its own in the ramp. */
-const traffic = (seconds: number): Promise<Outcome[]> =>
+const traffic = (seconds: number, signal = new AbortController().signal): Promise<Outcome[]> =>
   runTraffic({
+    signal,
     urls: gateway.urls,
     path: () => "/page",
     headers: (request) => ({ "cf-connecting-ip": `192.0.2.${(request * 7) % 200}` }),
@@ -124,11 +127,13 @@ async function outage({ mode }: Fault): Promise<Record<string, number>> {
   const arrived = [...origin.arrivals];
   if (mode === undefined) await origin.start();
   origin.mode = "ok";
-  const after = traffic(8);
+  const enough = new AbortController();
+  const after = traffic(DRILL ? 8 : 10, enough.signal);
   const revivedAtMs = Date.now();
   const closing = await waitUntil("the breaker closes", 10_000, async () =>
     ["ramp", "closed"].includes((await breaker()).state),
   );
+  if (!DRILL) setTimeout(() => enough.abort(), WATCHED_AFTER_CLOSE_MS);
   const all = [...during, ...(await after)];
   const moved = (await breaker()).history.filter(({ epoch }) => epoch > knownEpoch);
   const openedAtMs = moved.find(({ to }) => to === "open")?.atMs ?? Number.NaN;

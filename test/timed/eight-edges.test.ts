@@ -7,7 +7,7 @@ import { ADMIN, configOf, keyFor, startTestGateway, temporaryFolder } from "../s
 import { runTraffic } from "../support/traffic.ts";
 
 const DRILL = process.env["WEIR_DRILL"] === "1";
-const SECONDS = DRILL ? 60 : 12;
+const SECONDS = DRILL ? 60 : 10;
 /** A short run weighs its beginning, and what else the cores have to do; the drill does not. */
 const LEAST_UTILISATION = DRILL ? 0.95 : 0.88;
 const LEAST_OVERALL = DRILL ? 0.97 : 0.92;
