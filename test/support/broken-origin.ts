@@ -19,7 +19,8 @@ export type OriginMode =
   | "403"
   | "404"
   | "410"
-  | "429";
+  | "429"
+  | "999";
 
 export interface Arrival {
   readonly atMs: number;
@@ -146,6 +147,7 @@ export class BrokenOrigin {
       case "410":
       case "500":
       case "503":
+      case "999":
         response.writeHead(Number(this.mode), { "content-type": "text/plain" });
         response.end("broken");
         return;
