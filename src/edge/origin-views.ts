@@ -25,6 +25,7 @@ import {
   takeView,
   type Turn,
 } from "../policy/breaker/sight.ts";
+import { isShut, VIEW_USABLE_MS } from "../policy/breaker/view.ts";
 import { LONGEST_PROBE_MS, type ReportedFailure } from "../policy/breaker/types.ts";
 import { newRetryBudget, type RetryBudget } from "../policy/forwarding/retry.ts";
 import { ORIGIN_REPORT_VERSION, type OriginSettings } from "../protocol/origin.ts";
@@ -110,6 +111,13 @@ export class OriginViews {
       this.#sights.set(originId, sight);
     }
     return sight;
+  }
+
+  /** As far as known here, nobody but a probe goes there: whoever waits for a call of others waits in vain. */
+  isShut(originId: string): boolean {
+    const { view, viewAtMs } = this.sight(originId);
+    const ageMs = this.now() - viewAtMs;
+    return view !== undefined && ageMs <= VIEW_USABLE_MS && isShut(view, ageMs);
   }
 
   /** Synchronous while the view is usable. */

@@ -2,12 +2,11 @@
  * State of origin × state of cache → what is served, with which headers: every cell of the table in `docs/outages.md`, on
  * workerd, with origins that really fail, breakers that really tripped, and snapshots that really went through KV.
  */
-import { readdirSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Gateway } from "../../local/gateway.ts";
 import type { BreakerView } from "../../src/admin/contract.ts";
 import { BrokenOrigin, type OriginMode } from "../support/broken-origin.ts";
-import { ADMIN, configOf, startTestGateway, temporaryFolder, waitUntil } from "../support/gateway.ts";
+import { ADMIN, configOf, snapshotsInKv, startTestGateway, temporaryFolder, waitUntil } from "../support/gateway.ts";
 import { type Answer, COLUMNS, type ColumnId, HEADERS, type Row, ROWS } from "../support/outage-table.ts";
 import { type Outcome, send } from "../support/traffic.ts";
 
@@ -124,7 +123,7 @@ const WAYS: readonly Way[] = [
     id: "half-open",
     // The coordinator's own probe hangs for so long, and nobody else may ask meanwhile.
     settings: { deadline: "10s", breaker: { ...TRIPS, backoff: "50ms" } },
-    breakIt: (site) => trip(site, "hang", ["half-open"]),
+    breakIt: holdAndTrip,
   },
   {
     row: "half-open",
@@ -164,6 +163,15 @@ async function trip(site: Site, mode: OriginMode, states: readonly string[]): Pr
   }
 }
 
+/** A call for one URL hangs since before the breaker opened. */
+async function holdAndTrip(site: Site): Promise<void> {
+  site.origin.mode = "hang";
+  pending.push(site.get("nothing", "held"));
+  await waitUntil("the call hangs", 5_000, () => site.callsTo("nothing", "held") === 1);
+  await trip(site, "hang", ["half-open"]);
+  held = await site.get("nothing", "held");
+}
+
 /** A caller whose turn is late in both ramps. */
 async function outOfTheRamp(site: Site): Promise<string> {
   await trip(site, "ok", ["ramp"]);
@@ -199,8 +207,7 @@ async function forceOpen(site: Site): Promise<void> {
 /** Its one slot is taken, on both ways to it. */
 async function fill(site: Site): Promise<void> {
   site.origin.mode = "hang";
-  const held = [site.get("nothing", "holds"), site.get("failover", "holds")];
-  pending.push(...held);
+  pending.push(site.get("nothing", "holds"), site.get("failover", "holds"));
   await waitUntil(
     "the slots are taken",
     10_000,
@@ -212,6 +219,7 @@ const folder = temporaryFolder();
 const second = new BrokenOrigin();
 const sites = WAYS.map((way) => new Site(way));
 const pending: Promise<Outcome>[] = [];
+let held: Outcome | undefined;
 let gateway: Gateway;
 
 function configFile(): unknown {
@@ -251,16 +259,6 @@ async function warm(site: Site): Promise<void> {
   await store("snapshot", "page", ELSEWHERE);
 }
 
-function snapshotsInKv(): number {
-  try {
-    return readdirSync(folder.path, { recursive: true, encoding: "utf8" }).filter(
-      (path) => path.includes("snapshots") && path.includes("blobs/"),
-    ).length;
-  } catch {
-    return 0;
-  }
-}
-
 async function tryAll(site: Site): Promise<void> {
   site.caller = (await site.way.breakIt?.(site)) ?? CALLER;
   site.origin.arrivals.length = 0;
@@ -276,7 +274,7 @@ beforeAll(async () => {
   const config = await configOf(folder.path, configFile());
   gateway = await startTestGateway(config, { edges: 3, cutOffEdge: CUT_OFF, stateDir: folder.path });
   await Promise.all(sites.map(warm));
-  await waitUntil("all snapshots are in KV", 10_000, () => snapshotsInKv() >= sites.length);
+  await waitUntil("all snapshots are in KV", 10_000, () => snapshotsInKv(folder.path) >= sites.length);
   await Promise.all(sites.map(tryAll));
 }, 60_000);
 afterAll(async () => {
@@ -350,5 +348,12 @@ describe.each(ROWS)("an origin: $title", (row) => {
         expect(site.callsTo(column, name)).toBe(expected);
       }
     }
+  });
+});
+
+describe("a URL whose call hangs since before the breaker opened", () => {
+  it("is answered by the ladder at once: nobody waits for that call any more", () => {
+    expect(held?.served).toBe("fallback");
+    expect(held?.durationMs).toBeLessThan(3_000);
   });
 });

@@ -130,7 +130,9 @@ function board(edge: Edge, x: Exchange, context: CacheContext, route: CompiledRo
   const boarding = edge.flights.board(context.key);
   if (boarding.kind === "alone") return undefined;
   const { flight } = boarding;
-  if (boarding.kind === "follows") return follow(edge, x, context, route, flight, sinceMs);
+  if (boarding.kind === "follows") {
+    return edge.origins.isShut(route.origin.id) ? undefined : follow(edge, x, context, route, flight, sinceMs);
+  }
   context.flight = flight;
   // So that it comes to its end for the others also when this client is gone.
   x.waitUntil(flight.landed);
