@@ -11,7 +11,7 @@ export default defineConfig({
         // Pure code, on Node: policies, config, HTTP, command line parsing.
         test: {
           name: "unit",
-          include: ["test/{policy,config,http}/**/*.test.ts", "test/*.test.ts"],
+          include: ["test/{policy,config,http,conformance/policy}/**/*.test.ts", "test/*.test.ts"],
           environment: "node",
         },
       },
@@ -36,7 +36,7 @@ export default defineConfig({
         // The whole gateway from Node: real workerd, real sockets, real origins.
         test: {
           name: "scenarios",
-          include: ["test/{scenarios,conformance,cli,local}/**/*.test.ts"],
+          include: ["test/{scenarios,cli,local}/**/*.test.ts", "test/conformance/*.test.ts"],
           environment: "node",
           fileParallelism: false,
           testTimeout: 120_000,

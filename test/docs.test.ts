@@ -5,6 +5,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
+import { casesNotPassed, suiteFigures } from "./conformance/suite-figures.ts";
 import { outageTables } from "./support/outage-table.ts";
 
 const docs = join(import.meta.dirname, "..", "docs");
@@ -21,4 +22,9 @@ function expectTable(file: string, name: string, text: string): void {
 
 it("docs/outages.md says what every cell of the outage table is tried against", () => {
   expectTable("outages.md", "outage table", outageTables());
+});
+
+it("docs/caching.md says what of the public suite passes, and why the rest does not", () => {
+  expectTable("caching.md", "figures", suiteFigures());
+  expectTable("caching.md", "not passed", casesNotPassed());
 });

@@ -2,6 +2,7 @@
  * State of origin × state of cache → what is served. The one place where it is written down:
  * `test/scenarios/outage-table.test.ts` tries every cell, and the tables in `docs/outages.md` are made of it.
  */
+import { heading, row } from "./markdown.ts";
 
 /** A way to be answered, by what stands in the cell. */
 export type Answer =
@@ -258,8 +259,6 @@ export const HEADERS: Readonly<Record<Answer, AnswerHeaders>> = {
   },
 };
 
-const line = (cells: readonly string[]): string => `| ${cells.join(" | ")} |`;
-const heading = (titles: readonly string[]): string[] => [line(titles), line(titles.map(() => "---"))];
 const code = (text: string): string => (text === "" ? "" : `\`${text}\``);
 
 function cellText({ answer, calls }: Cell): string {
@@ -278,18 +277,18 @@ function cacheStatusText({ called, spared }: AnswerHeaders["cacheStatus"]): stri
 export function outageTables(): string {
   return [
     ...heading(["origin", ...COLUMNS.map(({ title }) => title)]),
-    ...ROWS.map(({ title, cells }) => line([title, ...COLUMNS.map(({ id }) => cellText(cells[id]))])),
+    ...ROWS.map(({ title, cells }) => row([title, ...COLUMNS.map(({ id }) => cellText(cells[id]))])),
     "",
     "`←`: the origin was asked first. `⇠`: it is asked behind the answer. Otherwise it is not asked.",
     "",
     ...heading(["answer", "status", "`Weir-Served`", "`Cache-Status`", "`Age`", "`Proxy-Status`", "`Retry-After`"]),
     ...Object.values(HEADERS).map(({ title, status, served, cacheStatus, age, proxyStatus, retryAfter }) =>
-      line([title, status, code(served), cacheStatusText(cacheStatus), age, proxyStatus ? "yes" : "none", retryAfter]),
+      row([title, status, code(served), cacheStatusText(cacheStatus), age, proxyStatus ? "yes" : "none", retryAfter]),
     ),
     "",
     ...heading(["origin", "`Proxy-Status` error", "later `Retry-After`"]),
     ...ROWS.filter(({ error }) => error !== undefined).map(({ title, error = "", retry }) =>
-      line([title, code(error), retry === "" ? "none" : retry]),
+      row([title, code(error), retry === "" ? "none" : retry]),
     ),
   ].join("\n");
 }
