@@ -15,7 +15,7 @@ export default defineConfig({
         // Pure code, on Node: policies, config, HTTP, command line parsing.
         test: {
           name: "unit",
-          include: ["test/{policy,config,http}/**/*.test.ts", "test/*.test.ts"],
+          include: ["test/{policy,config,http,conformance/policy}/**/*.test.ts", "test/*.test.ts"],
           environment: "node",
           // No test here changes a global or a module: files may share a process, and its imports.
           isolate: false,
@@ -51,7 +51,7 @@ export default defineConfig({
         // The whole gateway from Node: real workerd, real sockets, real origins. What these say holds on a busy machine.
         test: {
           name: "scenarios",
-          include: ["test/{scenarios,conformance,cli,local}/**/*.test.ts"],
+          include: ["test/{scenarios,cli,local}/**/*.test.ts", "test/conformance/*.test.ts"],
           environment: "node",
           maxWorkers: 2,
           sequence: { groupOrder: 2 },

@@ -7,13 +7,15 @@ import { mkdirSync, readdirSync } from "node:fs";
 import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from "miniflare";
 import type { Config } from "../src/config/model.ts";
 import { buildWorker } from "./build-worker.ts";
-import { WAN_PROXY_SCRIPT } from "./wan-proxy.ts";
+import { SILENT_COORDINATOR_SCRIPT, WAN_PROXY_SCRIPT } from "./wan-proxy.ts";
 
 const COMPATIBILITY_DATE = "2026-10-01";
 const STOP_DEADLINE_MS = 5_000;
 const STOP_SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 const CLASSES = { TENANT: "Tenant", ORIGIN: "Origin", METRICS: "Metrics", CONTROL: "Control" } as const;
 const COORDINATORS = "coordinators";
+const SILENT = "silent";
+const SILENT_ORIGIN = { className: "Silent", scriptName: SILENT, useSQLite: true };
 
 export interface Secrets {
   readonly WEIR_KEY_SECRET?: string;
@@ -31,6 +33,8 @@ export interface GatewayOptions {
   readonly wanMs?: number;
   /** Where the objects keep their state; undefined: in memory. */
   readonly stateDir?: string;
+  /** This edge, by its number, reaches no origin's coordinator. */
+  readonly cutOffEdge?: number;
   readonly secrets: Secrets;
   readonly serverTiming?: boolean;
 }
@@ -76,7 +80,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
 }
 
 function workersOf(options: GatewayOptions, script: string, port: number, edges: number): Record<string, unknown>[] {
-  const { wanMs = 0, secrets, serverTiming = false } = options;
+  const { wanMs = 0, secrets, serverTiming = false, cutOffEdge } = options;
   const shared = {
     compatibilityDate: COMPATIBILITY_DATE,
     compatibilityFlags: ["enable_request_signal"],
@@ -109,12 +113,18 @@ function workersOf(options: GatewayOptions, script: string, port: number, edges:
     ...shared,
     name: `edge-${index}`,
     bindings: { ...bindings, WEIR_POP: `edge-${index}` },
-    durableObjects: remoteObjects,
+    durableObjects: index === cutOffEdge ? { ...remoteObjects, ORIGIN: SILENT_ORIGIN } : remoteObjects,
     kvNamespaces: { SNAPSHOTS: "snapshots" },
     ...(wanMs > 0 ? { serviceBindings: { WAN: "wan" } } : {}),
     unsafeDirectSockets: [{ host: "127.0.0.1", port: port + index }],
   }));
-  return [coordinators, ...(wanMs > 0 ? [wan] : []), ...edgeWorkers];
+  const silent = {
+    name: SILENT,
+    compatibilityDate: COMPATIBILITY_DATE,
+    modules: [{ type: "ESModule", path: "silent.js", contents: SILENT_COORDINATOR_SCRIPT }],
+    durableObjects: { SILENT: { className: "Silent", useSQLite: true } },
+  };
+  return [coordinators, ...(wanMs > 0 ? [wan] : []), ...(cutOffEdge === undefined ? [] : [silent]), ...edgeWorkers];
 }
 
 async function stopWithin(miniflare: Miniflare, pid: number | undefined): Promise<void> {

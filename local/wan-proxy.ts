@@ -17,3 +17,22 @@ export default class Wan extends WorkerEntrypoint {
   }
 }
 `;
+
+/** In the place of an origin's coordinator that cannot be reached: whoever calls it waits until his own deadline. */
+export const SILENT_COORDINATOR_SCRIPT = `
+import { DurableObject } from "cloudflare:workers";
+const away = async () => {
+  await new Promise((resolve) => setTimeout(resolve, 30_000));
+  throw new Error("away");
+};
+export class Silent extends DurableObject {
+  report() { return away(); }
+  probe() { return away(); }
+  probeResult() { return away(); }
+  snapshot() { return away(); }
+  retireSnapshot() { return away(); }
+  hasSnapshot() { return away(); }
+  status() { return away(); }
+}
+export default { fetch: () => new Response(null, { status: 404 }) };
+`;

@@ -11,7 +11,7 @@ import { isSlow, mayRetry } from "../policy/breaker/sight.ts";
 import type { FailureKind, Verdict } from "../policy/breaker/types.ts";
 import type { Priority } from "../policy/limits/types.ts";
 import { earnRetry, mayRepeat, retryWait } from "../policy/forwarding/retry.ts";
-import { verdictOfFailure, verdictOfStatus } from "../policy/forwarding/verdict.ts";
+import { isFinalStatus, verdictOfFailure, verdictOfStatus } from "../policy/forwarding/verdict.ts";
 import { readResponseBody } from "./body.ts";
 import type { BreakerPassage } from "./exchange.ts";
 import { type OriginSight, type OriginViews, probeTimeoutOf } from "./origin-views.ts";
@@ -196,6 +196,10 @@ async function fetchOnce(request: OriginRequest, attempt: number, signal: AbortS
     });
   } catch (error) {
     return failed(failureKindOf(error));
+  }
+  if (!isFinalStatus(response.status)) {
+    await response.body?.cancel().catch(() => undefined);
+    return failed("status");
   }
   try {
     const read = method === "HEAD" ? { body: null, complete: true } : await readResponseBody(response);

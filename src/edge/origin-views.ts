@@ -25,7 +25,7 @@ import {
   takeView,
   type Turn,
 } from "../policy/breaker/sight.ts";
-import type { BreakerView } from "../policy/breaker/view.ts";
+import { type BreakerView, isShut, VIEW_USABLE_MS } from "../policy/breaker/view.ts";
 import { LONGEST_PROBE_MS, type ReportedFailure } from "../policy/breaker/types.ts";
 import { newRetryBudget, type RetryBudget } from "../policy/forwarding/retry.ts";
 import { ORIGIN_REPORT_VERSION, originObjectName, type OriginSettings } from "../protocol/origin.ts";
@@ -117,6 +117,13 @@ export class OriginViews {
       this.#sights.set(originId, sight);
     }
     return sight;
+  }
+
+  /** As far as known here, nobody but a probe goes there: whoever waits for a call of others waits in vain. */
+  isShut(originId: string): boolean {
+    const { view, viewAtMs } = this.sight(originId);
+    const ageMs = this.now() - viewAtMs;
+    return view !== undefined && ageMs <= VIEW_USABLE_MS && isShut(view, ageMs);
   }
 
   /** Synchronous while the view is usable. */

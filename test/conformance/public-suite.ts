@@ -40,8 +40,11 @@ function startOrigin(): Promise<Server> {
   });
 }
 
-/** Runs the cases whose ids are given, or all that are for caches that are no browser's. */
-export async function runPublicSuite(only: readonly string[] = []): Promise<readonly CaseResult[]> {
+/**
+ * Runs the cases whose ids are given, or all that are for caches that are no browser's; `paused`: also those that wait for
+ * three seconds in between.
+ */
+export async function runPublicSuite(only: readonly string[], paused: boolean): Promise<readonly CaseResult[]> {
   const folder = temporaryFolder();
   const origin = await startOrigin();
   let gateway: Gateway | undefined;
@@ -59,7 +62,7 @@ export async function runPublicSuite(only: readonly string[] = []): Promise<read
     });
     gateway = await startTestGateway(config);
     await holdClosed(gateway.urls[0] ?? "");
-    const wanted = chosen(only);
+    const wanted = chosen(only, paused);
     // Not Node's own fetch: it adds request directives that no case asks for. All at once: most of their time is pauses.
     await runTests(wanted, plainFetch, false, gateway.urls[0] ?? "", 1_000);
     const found = getResults();
@@ -82,9 +85,11 @@ async function holdClosed(gatewayUrl: string): Promise<void> {
   if (!response.ok) throw new Error(`forcing the breaker: ${response.status} ${await response.text()}`);
 }
 
-function chosen(only: readonly string[]): TestSuite[] {
+function chosen(only: readonly string[], paused: boolean): TestSuite[] {
   const wanted = (test: SuiteTest): boolean =>
-    test.browser_only !== true && (only.length === 0 || only.includes(test.id));
+    test.browser_only !== true &&
+    (only.length === 0 || only.includes(test.id)) &&
+    (paused || test.requests.every((request) => !("pause_after" in request)));
   return suites.map((suite) => ({ ...suite, tests: suite.tests.filter(wanted) }));
 }
 

@@ -64,6 +64,8 @@ const WAYS: readonly { mode: OriginMode; error: string; bareStatus: number }[] =
   { mode: "chunked-cut", error: "http_response_incomplete", bareStatus: 503 },
   { mode: "500", error: "destination_unavailable", bareStatus: 500 },
   { mode: "503", error: "destination_unavailable", bareStatus: 503 },
+  // No status of HTTP: it cannot be passed on.
+  { mode: "999", error: "destination_unavailable", bareStatus: 503 },
 ];
 
 describe.each(WAYS)("an origin that fails by $mode", ({ mode, error, bareStatus }) => {

@@ -15,7 +15,12 @@ export type OriginMode =
   | "503"
   | "half-503"
   | "queue"
-  | "429";
+  | "401"
+  | "403"
+  | "404"
+  | "410"
+  | "429"
+  | "999";
 
 export interface Arrival {
   readonly atMs: number;
@@ -31,8 +36,13 @@ const QUEUE_WORK_MS = 50;
 const DRIP_BYTES = 50_000;
 const DRIP_MS = 5;
 
+const catalogHeaders = (path: string): Record<string, string> =>
+  path.startsWith("/catalog/") ? { "cache-control": "max-age=1", etag: '"v1"' } : {};
+
 export class BrokenOrigin {
   mode: OriginMode = "ok";
+  /** Of a sound answer, beside its media type. */
+  headersOf: (path: string) => Readonly<Record<string, string>> = catalogHeaders;
   readonly arrivals: Arrival[] = [];
   /** Requests whose answer is not finished, and the most there ever were at once since `resetPeak`. */
   open = 0;
@@ -131,8 +141,13 @@ export class BrokenOrigin {
         });
         this.#work();
         return;
+      case "401":
+      case "403":
+      case "404":
+      case "410":
       case "500":
       case "503":
+      case "999":
         response.writeHead(Number(this.mode), { "content-type": "text/plain" });
         response.end("broken");
         return;
@@ -155,8 +170,7 @@ export class BrokenOrigin {
   }
 
   #serve(request: IncomingMessage, response: ServerResponse, path: string): void {
-    const cached = path.startsWith("/catalog/") ? { "cache-control": "max-age=1", etag: '"v1"' } : {};
-    response.writeHead(200, { "content-type": "application/json", ...cached });
+    response.writeHead(200, { "content-type": "application/json", ...this.headersOf(path) });
     response.end(request.method === "HEAD" ? undefined : JSON.stringify({ path, at: Date.now() }));
   }
 }

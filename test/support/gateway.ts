@@ -1,5 +1,5 @@
 /** A gateway for one test: free ports, its own state folder, known secrets. */
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { loadConfigFile, newConfigVersion } from "../../cli/config-file.ts";
@@ -40,6 +40,12 @@ export async function keyFor(tenantId: string, keyId = "0123456789abcdef"): Prom
   const key = await mintApiKey(SECRETS.WEIR_KEY_SECRET, { tenantId, keyId });
   return { authorization: `Bearer ${key}` };
 }
+
+/** How many snapshots lie in the KV of a gateway with this state folder. */
+export const snapshotsInKv = (stateDir: string): number =>
+  readdirSync(stateDir, { recursive: true, encoding: "utf8" }).filter(
+    (path) => path.includes("snapshots") && path.includes("blobs/"),
+  ).length;
 
 /** Polls until `holds` does, or fails with `what` after the deadline. */
 export async function waitUntil(

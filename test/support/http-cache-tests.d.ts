@@ -4,6 +4,7 @@ declare module "http-cache-tests/client/runner.mjs" {
     readonly id: string;
     readonly kind?: "required" | "optimal" | "check";
     readonly browser_only?: boolean;
+    readonly requests: readonly object[];
   }
   export interface TestSuite {
     readonly id: string;

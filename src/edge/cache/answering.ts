@@ -11,6 +11,10 @@ export const reader =
   (name) =>
     headers.get(name);
 
+/** Of `Cache-Status`: below zero it is stale. */
+export const ttlSeconds = ({ freshness }: StoredResponse, nowMs: number): number =>
+  Math.floor((freshness.lifetimeMs - ageMs(freshness, nowMs)) / 1_000);
+
 /** Undefined: its body is large, and has gone from the PoP's cache meanwhile. */
 export function answerFrom(
   edge: Edge,

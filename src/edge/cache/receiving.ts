@@ -62,7 +62,7 @@ export function receiveFromOrigin(edge: Edge, x: Exchange, answer: OriginAnswer)
     if (stored === undefined) return buildAnswer(answer);
     return answerRenewed(edge, x, stored, nowMs, answer);
   }
-  x.cacheStatus = `weir; ${whyForwarded(edge, context)}; fwd-status=${answer.status}${stored === undefined && kept.body === undefined ? "" : "; stored"}`;
+  x.cacheStatus = `${x.cacheStatus ?? "weir"}; fwd-status=${answer.status}${stored === undefined && kept.body === undefined ? "" : "; stored"}`;
   const response = buildAnswer(kept.body === undefined ? answer : { ...answer, body: kept.body });
   if (answer.status !== 200 || !(answer.body instanceof ArrayBuffer)) return response;
   return forClient(x, 200, response.headers, answer.body, answer.body.byteLength, nowMs);
@@ -78,12 +78,6 @@ async function answerRenewed(
   const response = await answerFrom(edge, x, stored, nowMs, "weir; fwd=stale; fwd-status=304; stored");
   // A large body that has gone meanwhile: the client's own copy may be good, ours is not.
   return response ?? buildAnswer(answer);
-}
-
-export function whyForwarded(edge: Edge, { entry, key, asked }: CacheContext): string {
-  if (asked?.noCache === true || asked?.noStore === true) return "fwd=request";
-  if (entry !== undefined) return "fwd=stale";
-  return edge.responses.knows(key) ? "fwd=vary-miss" : "fwd=uri-miss";
 }
 
 /** Those who wait for this answer look at the store again, or go by themselves. */

@@ -5,12 +5,12 @@
  */
 import type { CompiledRoute } from "../../config/tables.ts";
 import { parseCacheControl } from "../../policy/cache/cache-control.ts";
-import { ageMs, judgeUse, mayServeOnError } from "../../policy/cache/freshness.ts";
+import { judgeUse, mayServeOnError } from "../../policy/cache/freshness.ts";
 import { variantKey } from "../../policy/cache/storing.ts";
-import { answerFrom } from "../cache/answering.ts";
+import { answerFrom, ttlSeconds } from "../cache/answering.ts";
 import type { Flight, Landing, SharedAnswer } from "../cache/flights.ts";
 import { keyOf } from "../cache/key.ts";
-import { isPersonal, whyForwarded } from "../cache/receiving.ts";
+import { isPersonal } from "../cache/receiving.ts";
 import { refreshBehind } from "../cache/refreshing.ts";
 import type { StoredResponse } from "../cache/response-store.ts";
 import type { Edge } from "../edge.ts";
@@ -110,8 +110,11 @@ function gone(edge: Edge, x: Exchange, context: CacheContext, route: CompiledRou
   return forwardOr504(edge, x, context, route);
 }
 
-function ttlSeconds({ freshness }: StoredResponse, nowMs: number): number {
-  return Math.floor((freshness.lifetimeMs - ageMs(freshness, nowMs)) / 1_000);
+/** As long as nothing is stored for this request. */
+function whyForwarded(edge: Edge, { entry, key, asked }: CacheContext): string {
+  if (asked?.noCache === true || asked?.noStore === true) return "fwd=request";
+  if (entry !== undefined) return "fwd=stale";
+  return edge.responses.knows(key) ? "fwd=vary-miss" : "fwd=uri-miss";
 }
 
 function forwardOr504(edge: Edge, x: Exchange, context: CacheContext, route: CompiledRoute): StageAnswer {
@@ -130,7 +133,9 @@ function board(edge: Edge, x: Exchange, context: CacheContext, route: CompiledRo
   const boarding = edge.flights.board(context.key);
   if (boarding.kind === "alone") return undefined;
   const { flight } = boarding;
-  if (boarding.kind === "follows") return follow(edge, x, context, route, flight, sinceMs);
+  if (boarding.kind === "follows") {
+    return edge.origins.isShut(route.origin.id) ? undefined : follow(edge, x, context, route, flight, sinceMs);
+  }
   context.flight = flight;
   // So that it comes to its end for the others also when this client is gone.
   x.waitUntil(flight.landed);
@@ -171,7 +176,7 @@ function afterLanding(edge: Edge, x: Exchange, context: CacheContext): StageAnsw
   const nowMs = edge.now();
   if (entry === undefined || judgeUse(entry.freshness, context.asked, nowMs) !== "fresh") return undefined;
   x.served = "cache";
-  const status = `weir; ${whyForwarded(edge, context)}; collapsed; ttl=${ttlSeconds(entry, nowMs)}`;
+  const status = `${x.cacheStatus ?? "weir"}; collapsed; ttl=${ttlSeconds(entry, nowMs)}`;
   context.entry = entry;
   return answerFrom(edge, x, entry, nowMs, status);
 }

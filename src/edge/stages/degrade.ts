@@ -2,7 +2,7 @@
  * degrade: the ladder. The origin could not answer; the best true answer that is left is given, and its rung is named in
  * `Weir-Served`. Always ends in an answer. `Retry-After` is computed: the breaker's next probe, or the route's own.
  */
-import { ageMs, mayServeOnError } from "../../policy/cache/freshness.ts";
+import { mayServeOnError } from "../../policy/cache/freshness.ts";
 import { ladder, type Rung } from "../../policy/degradation/ladder.ts";
 import { buildAnswer } from "../answer.ts";
 import { callThroughBulkhead } from "../bulkhead.ts";
@@ -10,7 +10,7 @@ import type { Edge } from "../edge.ts";
 import { atEnd, type Exchange, type OriginFailure } from "../exchange.ts";
 import { fallbackPage, type Outage, plainRefusal, PROXY_ERROR } from "../fallback.ts";
 import { lastResort } from "../last-resort.ts";
-import { answerFrom } from "../cache/answering.ts";
+import { answerFrom, ttlSeconds } from "../cache/answering.ts";
 import { keepFailure, shared, snapshotSite } from "../cache/receiving.ts";
 import { noteAnswer } from "./forward.ts";
 
@@ -70,39 +70,52 @@ function climb(
 ): Response | undefined | Promise<Response | undefined> {
   switch (rung) {
     case "stale":
-      return stale(edge, x);
+      return stale(edge, x, failure);
     case "snapshot":
-      return snapshot(edge, x);
+      return snapshot(edge, x, failure);
     case "failover":
       return failOver(edge, x);
     case "page":
+      x.cacheStatus = statusWithoutAnswer(x, failure);
       return fallbackPage(x, outageOf(edge, x, failure));
     case "origin-answer":
       x.served = "origin";
       if (failure.answer !== undefined) keepFailure(edge, x, failure.answer);
       return failure.response;
     case "plain":
+      x.cacheStatus = statusWithoutAnswer(x, failure);
       return plainRefusal(x, outageOf(edge, x, failure));
   }
 }
 
-function stale(edge: Edge, x: Exchange): Response | undefined | Promise<Response | undefined> {
+/** RFC 9211: a request that went to the origin was forwarded, and is no hit, whatever it is answered with. */
+function statusOfStored(x: Exchange, { reason, response }: OriginFailure, ttl: number): string {
+  if (!CALLED.includes(reason)) return `weir; hit; ttl=${ttl}`;
+  const status = response === undefined ? "" : `; fwd-status=${response.status}`;
+  return `${x.cacheStatus ?? "weir"}${status}; ttl=${ttl}`;
+}
+
+/** Why the cache could not answer is said also where nothing was forwarded for it. */
+const statusWithoutAnswer = ({ cacheStatus }: Exchange, { reason }: OriginFailure): string | undefined =>
+  CALLED.includes(reason) ? cacheStatus : cacheStatus?.replace("fwd=", "detail=");
+
+function stale(edge: Edge, x: Exchange, failure: OriginFailure): Response | undefined | Promise<Response | undefined> {
   const entry = x.cache?.entry;
   if (entry === undefined) return undefined;
   x.served = "stale";
   const nowMs = edge.now();
-  const ttl = Math.floor((entry.freshness.lifetimeMs - ageMs(entry.freshness, nowMs)) / 1_000);
-  const status = x.failure?.response === undefined ? "" : `; fwd-status=${x.failure.response.status}`;
-  return answerFrom(edge, x, entry, nowMs, `weir; hit; fwd=stale${status}; ttl=${ttl}`);
+  return answerFrom(edge, x, entry, nowMs, statusOfStored(x, failure, ttlSeconds(entry, nowMs)));
 }
 
-async function snapshot(edge: Edge, x: Exchange): Promise<Response | undefined> {
+async function snapshot(edge: Edge, x: Exchange, failure: OriginFailure): Promise<Response | undefined> {
   const { cache, route } = x;
   if (cache === undefined || route === undefined) return undefined;
   const entry = await edge.snapshots.find(snapshotSite(edge, x, cache, route));
   if (entry === undefined) return undefined;
   x.served = "snapshot";
-  return answerFrom(edge, x, entry, edge.now(), "weir; hit; fwd=stale; detail=snapshot");
+  const nowMs = edge.now();
+  const status = statusOfStored(x, failure, ttlSeconds(entry, nowMs));
+  return answerFrom(edge, x, entry, nowMs, `${status}; detail=snapshot`);
 }
 
 /** The second origin, behind a breaker of its own. What it answers is not stored under the first one's name. */

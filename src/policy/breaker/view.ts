@@ -65,6 +65,21 @@ export type ViewVerdict =
   /** A probe is due: ask for the lease. */
   | { readonly kind: "probe" };
 
+/** Nobody but a probe goes to the origin. `ageMs`: since the view was received. */
+export function isShut(view: BreakerView, ageMs: number): boolean {
+  switch (view.state) {
+    case "open":
+    case "half-open":
+    case "forced-open":
+      return true;
+    case "closed":
+      return view.popOpenForMs > ageMs;
+    case "forced-closed":
+    case "ramp":
+      return false;
+  }
+}
+
 const LEAST_FORCED_MS = 1_000;
 const PROBE_UNDER_WAY_RETRY_AFTER_MS = 1_000;
 
