@@ -12,7 +12,13 @@ import { SILENT_COORDINATOR_SCRIPT, WAN_PROXY_SCRIPT } from "./wan-proxy.ts";
 const COMPATIBILITY_DATE = "2026-10-01";
 const STOP_DEADLINE_MS = 5_000;
 const STOP_SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
-const CLASSES = { TENANT: "Tenant", ORIGIN: "Origin", METRICS: "Metrics", CONTROL: "Control" } as const;
+const CLASSES = {
+  TENANT: "Tenant",
+  ORIGIN: "Origin",
+  METRICS: "Metrics",
+  CONTROL: "Control",
+  TENANT_INDEX: "TenantIndex",
+} as const;
 const COORDINATORS = "coordinators";
 const SILENT = "silent";
 const SILENT_ORIGIN = { className: "Silent", scriptName: SILENT, useSQLite: true };

@@ -11,6 +11,7 @@ export { Control } from "./coordinators/control/object.ts";
 export { Metrics } from "./coordinators/metrics/object.ts";
 export { Origin } from "./coordinators/origin/object.ts";
 export { Tenant } from "./coordinators/tenant/object.ts";
+export { TenantIndex } from "./coordinators/tenant-index/object.ts";
 
 /** The isolate's one piece of state, made on the first request. */
 let isolate: { readonly edge: Edge; readonly admin: Admin } | undefined;

@@ -9,7 +9,7 @@ import type { Env } from "../platform/bindings.ts";
 import { callCoordinator, withDeadline } from "../platform/coordinators.ts";
 import { logError } from "../platform/log.ts";
 import type { Edge } from "../edge/edge.ts";
-import { tenantCoordinator } from "../edge/stages/identify.ts";
+import { tenantCoordinator } from "../protocol/tenant.ts";
 import { METRICS_OBJECT } from "../edge/stages/record.ts";
 import { AdminAuth } from "./auth.ts";
 import { API_BASE, type BreakerView, forceBody, overrideBody, resetBody } from "./contract.ts";

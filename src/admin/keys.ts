@@ -1,6 +1,6 @@
 /** API keys of one tenant: made, listed, rotated, revoked. A key itself leaves here once, in the reply that made it. */
 import type { CompiledTenant, Tables } from "../config/tables.ts";
-import { tenantCoordinator } from "../edge/stages/identify.ts";
+import { tenantCoordinator } from "../protocol/tenant.ts";
 import { mintApiKey, newKeyId } from "../platform/api-key.ts";
 import type { Env } from "../platform/bindings.ts";
 import { callCoordinator, withDeadline } from "../platform/coordinators.ts";

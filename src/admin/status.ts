@@ -2,7 +2,7 @@
 import type { Tables } from "../config/tables.ts";
 import { originObjectName } from "../protocol/origin.ts";
 import { METRICS_OBJECT } from "../edge/stages/record.ts";
-import { tenantCoordinator } from "../edge/stages/identify.ts";
+import { tenantCoordinator } from "../protocol/tenant.ts";
 import type { Env } from "../platform/bindings.ts";
 import { callCoordinator, withDeadline } from "../platform/coordinators.ts";
 import type { BreakerStatus, FailModeStatus, StatusReply, TenantStatus } from "./contract.ts";

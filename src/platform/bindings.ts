@@ -2,6 +2,7 @@
 import type { ControlProtocol } from "../protocol/control.ts";
 import type { MetricsProtocol } from "../protocol/metrics.ts";
 import type { OriginProtocol } from "../protocol/origin.ts";
+import type { TenantIndexProtocol } from "../protocol/tenant-index.ts";
 import type { TenantProtocol } from "../protocol/tenant.ts";
 
 /** One coordinator kind per Durable Object namespace, with the methods edges may call on it. */
@@ -10,6 +11,7 @@ export interface CoordinatorProtocols {
   ORIGIN: OriginProtocol;
   METRICS: MetricsProtocol;
   CONTROL: ControlProtocol;
+  TENANT_INDEX: TenantIndexProtocol;
 }
 export type CoordinatorKind = keyof CoordinatorProtocols;
 
@@ -23,6 +25,7 @@ export interface Env {
   readonly ORIGIN: DurableObjectNamespace;
   readonly METRICS: DurableObjectNamespace;
   readonly CONTROL: DurableObjectNamespace;
+  readonly TENANT_INDEX: DurableObjectNamespace;
   /** KV: last good answers, for when an origin is down. Without it there are none. */
   readonly SNAPSHOTS?: KVNamespace;
   /** Local only. */

@@ -1,10 +1,16 @@
 /** What edges and the admin API say to a Tenant object. Times are durations, except where a name ends in `AtMs`. */
+import type { TenantProfile, TenantStanding } from "./tenant-index.ts";
 import type { LeaseCall, LeaseGrant, LimitSpec, WaitingResult } from "../policy/limits/types.ts";
 
 export const TENANT_PROTOCOL_VERSION = 1;
 
 /** Requests that wait alike, in one lease request; see also `policy/limits/call-queue`. */
 export const MAX_WAITING_COUNT = 10_000;
+
+/** Name of the object that a tenant's coordinator is. */
+export function tenantCoordinator(tenantId: string): string {
+  return `tenant:${tenantId}`;
+}
 
 export interface LeaseRequest extends LeaseCall {
   readonly v: typeof TENANT_PROTOCOL_VERSION;
@@ -17,13 +23,16 @@ export interface LeaseRequest extends LeaseCall {
 /** A lessee tells of a key's use at most once a minute, with a call that it makes anyway, of so many keys at once. */
 export const MAX_USED_KEYS = 64;
 
-/** What can change about keys after they were made; what cannot is in the keys themselves. */
+/** What the tenant is, where that is not in the config, and what can change about its keys after they were made. */
 export interface TenantRecord {
   readonly version: number;
   /** Revoked, or replaced and past their end. */
   readonly revokedKeyIds: readonly string[];
   /** Replaced; they end in so long, > 0. */
   readonly endingKeys?: readonly { readonly keyId: string; readonly endsInMs: number }[];
+  /** Of a tenant that was made through the API; its plan is a name in the config. */
+  readonly profile?: TenantProfile | undefined;
+  readonly suspended?: boolean;
 }
 
 export type LeaseReply =
@@ -100,6 +109,10 @@ export type Rotation =
   | { readonly kind: "over"; readonly key: KeyRecord };
 
 export interface TenantProtocol {
+  /** For a tenant that the config does not name. `profile` undefined: there is no such tenant. */
+  record(request: { readonly v: 1; readonly tenantId: string }): Promise<TenantRecord>;
+  /** From the index: what is older than what is known is ignored. */
+  setStanding(request: { readonly v: 1; readonly standing: TenantStanding }): Promise<void>;
   lease(request: LeaseRequest): Promise<LeaseReply>;
   status(request: { readonly v: 1 }): Promise<TenantCoordinatorStatus>;
   /** Replaces one of the same limit. Rejects when there are too many. */

@@ -2,6 +2,7 @@
  * What becomes of a tenant's API keys: made, replaced by another with an overlap, and what isolates must know of their
  * ends. A key's own expiry and scopes are in the key; nothing here has to reach an isolate for them to hold.
  */
+import type { TenantStanding } from "../../protocol/tenant-index.ts";
 import type { KeyOrder, KeyRecord, Rotation, TenantProtocol, TenantRecord } from "../../protocol/tenant.ts";
 import type { KeyTable } from "./key-table.ts";
 
@@ -46,10 +47,23 @@ export function rotate(
   };
 }
 
-export function recordOf(version: number, keyEnds: ReadonlyMap<string, number>, nowMs: number): TenantRecord {
+export function recordOf(
+  {
+    recordVersion,
+    keyEnds,
+    standing,
+  }: {
+    readonly recordVersion: number;
+    readonly keyEnds: ReadonlyMap<string, number>;
+    readonly standing: TenantStanding | undefined;
+  },
+  nowMs: number,
+): TenantRecord {
   const ends = [...keyEnds];
   return {
-    version,
+    version: recordVersion,
+    ...(standing?.profile === undefined ? {} : { profile: standing.profile }),
+    ...(standing?.suspended === true ? { suspended: true } : {}),
     revokedKeyIds: ends.filter(([, endsAtMs]) => endsAtMs <= nowMs).map(([keyId]) => keyId),
     endingKeys: ends
       .filter(([, endsAtMs]) => endsAtMs > nowMs)

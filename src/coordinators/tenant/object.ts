@@ -16,7 +16,10 @@ import type {
   Rotation,
   TenantCoordinatorStatus,
   TenantProtocol,
+  TenantRecord,
 } from "../../protocol/tenant.ts";
+import { TENANT_INDEX_OBJECT, type TenantStanding } from "../../protocol/tenant-index.ts";
+import { callCoordinator } from "../../platform/coordinators.ts";
 import { takeTurn, type Turn } from "../turn.ts";
 import { madeKey, recordOf, rotate } from "./keys.ts";
 import { checkLeaseRequest } from "./lease-request.ts";
@@ -44,6 +47,46 @@ export class Tenant extends DurableObject<Env> implements TenantProtocol {
     const reply = this.#turn(() => this.#decide(request, Date.now()));
     if (!this.#alarmSet) await this.#setAlarm();
     return reply;
+  }
+
+  async record({ tenantId }: Parameters<TenantProtocol["record"]>[0]): Promise<TenantRecord> {
+    // Also of one that was removed: it may have been made anew.
+    if (this.#state.standing?.profile === undefined) {
+      const request = { v: 1 as const, id: tenantId };
+      const standing = await callCoordinator(this.env, "TENANT_INDEX", TENANT_INDEX_OBJECT, "lookup", request);
+      // Nothing is kept of a tenant that is none.
+      if (standing !== undefined) this.#takeStanding(standing);
+    }
+    return recordOf(this.#state, Date.now());
+  }
+
+  async setStanding({ standing }: Parameters<TenantProtocol["setStanding"]>[0]): Promise<void> {
+    this.#takeStanding(standing);
+  }
+
+  #takeStanding(standing: TenantStanding): void {
+    if (standing.revision <= (this.#state.standing?.revision ?? -1)) return;
+    const nowMs = Date.now();
+    this.#turn(() => ({
+      reply: undefined,
+      persist: () => {
+        this.#state.standing = standing;
+        this.#storage.standing.save(standing);
+        this.#state.recordVersion++;
+        this.#storage.saveRecordVersion(this.#state.recordVersion);
+        if (standing.removed === true) this.#endAllKeys(nowMs);
+      },
+    }));
+  }
+
+  /** Part of a turn. */
+  #endAllKeys(nowMs: number): void {
+    const { keys } = this.#storage;
+    for (const { keyId, revokedAtMs } of keys.all()) {
+      if (revokedAtMs !== undefined) continue;
+      keys.revoke(keyId, nowMs);
+      this.#endKey(keyId, nowMs);
+    }
   }
 
   async status(): Promise<TenantCoordinatorStatus> {
@@ -218,12 +261,11 @@ export class Tenant extends DurableObject<Env> implements TenantProtocol {
   }
 
   #reply(request: LeaseRequest, decision: LeaseDecision, nowMs: number): LeaseReply {
-    const { recordVersion, keyEnds } = this.#state;
     return {
       kind: "granted",
       seq: request.seq,
       ...decision,
-      record: request.recordVersion === recordVersion ? undefined : recordOf(recordVersion, keyEnds, nowMs),
+      record: request.recordVersion === this.#state.recordVersion ? undefined : recordOf(this.#state, nowMs),
     };
   }
 

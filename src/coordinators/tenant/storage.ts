@@ -5,14 +5,18 @@
 import type { LeaseBook } from "../../policy/limits/lease-replies.ts";
 import type { Lease, Partition } from "../../policy/limits/partition.ts";
 import type { LeaseDecision, LimitSpec, QuotaPeriod } from "../../policy/limits/types.ts";
+import type { TenantStanding } from "../../protocol/tenant-index.ts";
 import type { OverrideRecord } from "../../protocol/tenant.ts";
 import { KeyTable, textOf } from "./key-table.ts";
+import { StandingTable } from "./standing-table.ts";
 
 const SCHEMA_VERSION = 2;
 
 export interface TenantState extends LeaseBook {
   readonly overrides: Map<string, OverrideRecord>;
   recordVersion: number;
+  /** Undefined: never told. */
+  standing: TenantStanding | undefined;
   /** When keys end that do not say so themselves: revoked, or replaced. */
   keyEnds: Map<string, number>;
   /** Rows that could not be read. */
@@ -21,6 +25,7 @@ export interface TenantState extends LeaseBook {
 
 export class TenantStorage {
   readonly keys: KeyTable;
+  readonly standing: StandingTable;
   readonly #sql: SqlStorage;
 
   constructor(storage: DurableObjectStorage) {
@@ -34,6 +39,7 @@ export class TenantStorage {
       CREATE TABLE IF NOT EXISTS override (limit_id TEXT PRIMARY KEY, state TEXT NOT NULL) WITHOUT ROWID;
     `);
     this.keys = new KeyTable(this.#sql);
+    this.standing = new StandingTable(this.#sql);
     this.#sql.exec("INSERT OR IGNORE INTO meta (name, value) VALUES ('record', 1)");
     this.#sql.exec(
       "INSERT INTO meta (name, value) VALUES ('schema', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value WHERE value < excluded.value",
@@ -48,6 +54,7 @@ export class TenantStorage {
       overrides: this.#overrides(),
       recordVersion: 1,
       keyEnds: this.keys.ends(),
+      standing: this.standing.read(),
       corruptRows: 0,
     };
     for (const row of this.#sql.exec("SELECT name, state FROM partition")) {

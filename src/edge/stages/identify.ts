@@ -6,6 +6,7 @@
 import ipaddr from "ipaddr.js";
 import type { IdentityRule } from "../../config/model.ts";
 import { refuse } from "../refuse.ts";
+import { tenantCoordinator } from "../../protocol/tenant.ts";
 import { mayUse } from "../../policy/identity/scopes.ts";
 import { hash32 } from "../../policy/kernel/hash.ts";
 import type { CompiledTenant } from "../../config/tables.ts";
@@ -70,10 +71,6 @@ function acceptKey(x: Exchange, header: string, key: VerifiedKey): Response | un
 /** The same answer for a forged key, an expired one, and for a tenant that does not exist. */
 function refuseKey(x: Exchange): Response {
   return refuse(x, "invalid-key");
-}
-
-export function tenantCoordinator(tenantId: string): string {
-  return `tenant:${tenantId}`;
 }
 
 function identifyAnonymous(edge: Edge, x: Exchange, plan: string): Response | undefined | Promise<undefined> {

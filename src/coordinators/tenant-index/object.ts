@@ -1,0 +1,123 @@
+/**
+ * The index of the tenants that are made through the API: a million rows to list, search and import, and not one of them
+ * on a request's way. What a tenant is lies with its coordinator, which asks here once, and is told of every change after.
+ */
+import { DurableObject } from "cloudflare:workers";
+import type { Env } from "../../platform/bindings.ts";
+import { callCoordinator, withDeadline } from "../../platform/coordinators.ts";
+import { MAX_TENANTS_A_CALL, type TenantIndexProtocol, type TenantRow } from "../../protocol/tenant-index.ts";
+import { tenantCoordinator } from "../../protocol/tenant.ts";
+import { TenantIndexStorage, type Written } from "./storage.ts";
+
+type Request<Method extends keyof TenantIndexProtocol> = Parameters<TenantIndexProtocol[Method]>[0];
+
+const MAX_PAGE = 1_000;
+const MAX_BODY_LENGTH = 16_384;
+const MAX_LABEL_LENGTH = 200;
+const ID = /^[a-z0-9][a-z0-9._-]{0,63}$/;
+const PUSHES_AT_ONCE = 50;
+const PUSH_DEADLINE_MS = 2_000;
+const PUSH_RETRY_MS = 500;
+const PUSH_RETRY_MAX_MS = 60_000;
+
+export class TenantIndex extends DurableObject<Env> implements TenantIndexProtocol {
+  readonly #storage: TenantIndexStorage;
+
+  constructor(state: DurableObjectState, env: Env) {
+    super(state, env);
+    this.#storage = new TenantIndexStorage(state.storage);
+  }
+
+  async upsert({ tenants }: Request<"upsert">): ReturnType<TenantIndexProtocol["upsert"]> {
+    require(tenants.length <= MAX_TENANTS_A_CALL, "number of tenants");
+    for (const { id, label, profile } of tenants) {
+      require(ID.test(id) && label.length <= MAX_LABEL_LENGTH, "tenant");
+      require(JSON.stringify(profile).length <= MAX_BODY_LENGTH, "profile");
+    }
+    const nowMs = Date.now();
+    const counts: Record<Written, number> = { created: 0, changed: 0, same: 0 };
+    this.ctx.storage.transactionSync(() => {
+      for (const tenant of tenants) counts[this.#storage.write(tenant, nowMs)]++;
+    });
+    if (counts.changed > 0) await this.#pushSoon();
+    return counts;
+  }
+
+  async get({ id }: Request<"get">): Promise<TenantRow | undefined> {
+    return this.#storage.get(id);
+  }
+
+  async list(request: Request<"list">): ReturnType<TenantIndexProtocol["list"]> {
+    return this.#storage.list({ ...request, limit: Math.min(MAX_PAGE, Math.max(1, request.limit)) });
+  }
+
+  async remove({ id }: Request<"remove">): Promise<boolean> {
+    const removed = this.ctx.storage.transactionSync(() => this.#storage.remove(id));
+    if (removed !== undefined) await this.#pushSoon();
+    return removed !== undefined;
+  }
+
+  async suspend({ id, reason, inFile }: Request<"suspend">): Promise<TenantRow | undefined> {
+    require(ID.test(id) && (reason?.length ?? 1) >= 1 && (reason?.length ?? 0) <= 500, "tenant or reason");
+    const nowMs = Date.now();
+    const row = this.ctx.storage.transactionSync(() => {
+      if (this.#storage.get(id) === undefined) {
+        if (!inFile) return undefined;
+        this.#storage.insertBare(id, nowMs);
+      }
+      this.#storage.suspend(id, reason, nowMs);
+      return this.#storage.get(id);
+    });
+    if (row !== undefined) await this.#pushSoon();
+    return row;
+  }
+
+  async counts(): Promise<Readonly<Record<string, number>>> {
+    return this.#storage.counts();
+  }
+
+  async lookup({ id }: Request<"lookup">): ReturnType<TenantIndexProtocol["lookup"]> {
+    const standing = this.#storage.standing(id);
+    if (standing !== undefined) this.#storage.noteLive(id);
+    return standing;
+  }
+
+  /** Tells coordinators what became of their tenants, until each has heard it. */
+  override async alarm(): Promise<void> {
+    const due = this.#storage.pushes(PUSHES_AT_ONCE);
+    await Promise.all(due.map(({ id }) => this.#push(id)));
+    const [next] = this.#storage.pushes(1);
+    if (next === undefined) return;
+    const waitMs = next.attempts === 0 ? 0 : Math.min(PUSH_RETRY_MAX_MS, PUSH_RETRY_MS * 2 ** (next.attempts - 1));
+    await this.ctx.storage.setAlarm(Date.now() + waitMs);
+  }
+
+  async #push(id: string): Promise<void> {
+    const standing = this.#storage.standing(id) ?? {
+      revision: this.#storage.nextRevision(),
+      profile: undefined,
+      suspended: false,
+      removed: true as const,
+    };
+    try {
+      const call = callCoordinator(this.env, "TENANT", tenantCoordinator(id), "setStanding", { v: 1, standing });
+      await withDeadline(call, PUSH_DEADLINE_MS);
+      // Changed again meanwhile: told by the next alarm.
+      const now = this.#storage.standing(id);
+      if (now === undefined || now.revision === standing.revision) this.#storage.endPush(id);
+    } catch {
+      // Tried again by alarm, later each time.
+      this.#storage.failPush(id);
+    }
+  }
+
+  async #pushSoon(): Promise<void> {
+    const setMs = await this.ctx.storage.getAlarm();
+    const nowMs = Date.now();
+    if (setMs === null || setMs > nowMs) await this.ctx.storage.setAlarm(nowMs);
+  }
+}
+
+function require(holds: boolean, what: string): asserts holds {
+  if (!holds) throw new TypeError(`tenant index request refused: bad ${what}`);
+}

@@ -1,0 +1,76 @@
+/** What the admin API and Tenant objects say to the index of tenants that are made through the API. */
+import type { TenantConfig } from "../config/model.ts";
+
+/** There is one. */
+export const TENANT_INDEX_OBJECT = "tenants";
+
+/** Rows of one call. */
+export const MAX_TENANTS_A_CALL = 1_000;
+
+/** What a tenant is, beside its id: as a config file says it, normalised. */
+export type TenantProfile = Omit<TenantConfig, "id">;
+
+export interface TenantWrite {
+  readonly id: string;
+  readonly profile: TenantProfile;
+  /** For people and for search. */
+  readonly label: string;
+}
+
+export interface TenantRow {
+  readonly id: string;
+  /** Undefined: it is in the config file, and only its suspension is kept here. */
+  readonly profile: TenantProfile | undefined;
+  readonly label: string;
+  /** Why; undefined: it is not suspended. */
+  readonly suspended: string | undefined;
+  readonly createdAtMs: number;
+  readonly updatedAtMs: number;
+}
+
+/** What its coordinator has to know; a smaller revision than the one it has is old news. */
+export interface TenantStanding {
+  readonly revision: number;
+  readonly profile: TenantProfile | undefined;
+  readonly suspended: boolean;
+  /** It was removed: its keys end, so that one of the same name later does not inherit them. */
+  readonly removed?: true;
+}
+
+export interface TenantQuery {
+  /** Beginnings of words of the id or the label, all of which must be there; "" for all. */
+  readonly words: string;
+  readonly plan: string | undefined;
+  readonly suspended: boolean | undefined;
+  /** Where the page before ended; undefined: from the beginning. */
+  readonly after: string | undefined;
+  readonly limit: number;
+}
+
+export interface TenantIndexProtocol {
+  /** All or none. */
+  upsert(request: { readonly v: 1; readonly tenants: readonly TenantWrite[] }): Promise<{
+    readonly created: number;
+    readonly changed: number;
+    readonly same: number;
+  }>;
+  get(request: { readonly v: 1; readonly id: string }): Promise<TenantRow | undefined>;
+  /** In order of id, or, where words are searched, of creation. `next`: for `after`; undefined: that was all. */
+  list(request: { readonly v: 1 } & TenantQuery): Promise<{
+    readonly tenants: readonly TenantRow[];
+    readonly next: string | undefined;
+  }>;
+  /** False: there was none. */
+  remove(request: { readonly v: 1; readonly id: string }): Promise<boolean>;
+  /** `reason` undefined: it may call again. Undefined: no such tenant, and `inFile` is false. */
+  suspend(request: {
+    readonly v: 1;
+    readonly id: string;
+    readonly reason: string | undefined;
+    readonly inFile: boolean;
+  }): Promise<TenantRow | undefined>;
+  /** Tenants made through the API, by plan. */
+  counts(request: { readonly v: 1 }): Promise<Readonly<Record<string, number>>>;
+  /** From a Tenant object that does not know its tenant: from now on it is told of changes. Undefined: no such tenant. */
+  lookup(request: { readonly v: 1; readonly id: string }): Promise<TenantStanding | undefined>;
+}
