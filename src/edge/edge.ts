@@ -8,12 +8,14 @@ import type { Config, LimitConfig } from "../config/model.ts";
 import type { Tables } from "../config/tables.ts";
 import { ConfigKeeper } from "./config-keeper.ts";
 import { Flights } from "./cache/flights.ts";
+import { tenantOfCoordinator } from "../protocol/tenant.ts";
 import { Counters } from "./counters.ts";
 import { Credentials } from "./credentials.ts";
 import { Lessees } from "./lessees.ts";
 import { OriginViews } from "./origin-views.ts";
 import { ResponseStore } from "./cache/response-store.ts";
 import { Snapshots } from "./snapshots.ts";
+import { TenantProfiles } from "./tenant-profiles.ts";
 import { TrialCounts } from "./trial-counts.ts";
 
 /** Callers by address whose partition, and whose address as numbers, is remembered. */
@@ -33,6 +35,7 @@ export class Edge {
   readonly counters: Counters;
   readonly credentials: Credentials;
   readonly lessees: Lessees;
+  readonly profiles: TenantProfiles;
   readonly origins: OriginViews;
   readonly responses: ResponseStore;
   readonly snapshots = new Snapshots();
@@ -79,6 +82,17 @@ export class Edge {
       onShadowRefused: (coordinatorName, limit, count) => {
         const series = `weir_limit_shadow_refused_total{coordinator="${coordinatorName}",limit="${limit.id}"}`;
         this.counters.countEvent(series, count);
+      },
+      onRecord: (coordinatorName, record) => {
+        const tenantId = tenantOfCoordinator(coordinatorName);
+        if (tenantId !== undefined) this.profiles.take(tenantId, record);
+      },
+    });
+    this.profiles = new TenantProfiles({
+      now: this.now,
+      recordAtMs: (coordinatorName) => this.lessees.recordAtMs(coordinatorName),
+      onFailure: () => {
+        this.counters.countEvent("weir_tenant_lookup_failures_total");
       },
     });
     this.origins = new OriginViews({

@@ -11,6 +11,7 @@ import { chargeShadow, newOwed, type Waiter } from "../policy/limits/call-queue.
 import { costOf, type Holding, noteDemand, occupySlots, releaseSlots, spend, stock } from "../policy/limits/lessee.ts";
 import { capacityMicro, refillPerSecond } from "../policy/limits/partition.ts";
 import { type LimitSpec, MICRO_TOKENS_PER_TOKEN } from "../policy/limits/types.ts";
+import type { TenantRecord } from "../protocol/tenant.ts";
 import { type ChargeSet, NOTHING_CHARGED } from "./lessees/charge-set.ts";
 import { Charged } from "./lessees/charged.ts";
 import { type CallSite, type KeyUse, type LesseeStats, TenantLessee } from "./lessees/tenant-lessee.ts";
@@ -34,6 +35,8 @@ export interface AdmitRequest extends CallSite {
   readonly principal: string;
   readonly costMicro: number;
   readonly keyId: string | undefined;
+  /** Its tenant may have been suspended: the record is needed also where no key is. */
+  readonly named?: boolean;
   /** With `keyId`: its use is told to the coordinator, with a call behind a request. */
   readonly keyUse?: KeyUse | undefined;
   /** Only see to it that the caller's key still stands. */
@@ -49,7 +52,7 @@ export type Admission =
     }
   | {
       readonly admitted: false;
-      readonly reason: "limited" | "coordinator-unreachable" | "key-revoked";
+      readonly reason: "limited" | "coordinator-unreachable" | "key-revoked" | "suspended";
       readonly retryAfterMs: number;
       readonly violated: readonly LimitConfig[];
     };
@@ -70,6 +73,8 @@ export interface LesseesOptions {
   readonly edgeId: string;
   readonly now: () => number;
   readonly onShadowRefused: (coordinatorName: string, limit: LimitConfig, count: number) => void;
+  /** The tenant's record has changed. */
+  readonly onRecord?: (coordinatorName: string, record: TenantRecord) => void;
   /** Default MAX_TENANTS. */
   readonly maxTenants?: number;
 }
@@ -92,12 +97,15 @@ export class Lessees {
     noteDemand(charge.all, x.costMicro, x.nowMs);
     // Before any call, so that it rides along.
     const tellsUse = x.keyUse !== undefined && x.keyId !== undefined && lessee.noteUse(x.keyId, x.keyUse, x.nowMs);
-    if (x.keyId !== undefined && x.nowMs - lessee.recordAtMs > RECORD_FRESH_MS) {
+    // For good, so it holds however old the record is.
+    if (x.keyId !== undefined && lessee.isRevoked(x.keyId, x.nowMs)) return revoked();
+    const needsRecord = x.keyId !== undefined || x.named === true;
+    if (needsRecord && x.nowMs - lessee.recordAtMs > RECORD_FRESH_MS) {
       const usable = lessee.knowsRecord && x.nowMs - lessee.recordAtMs <= RECORD_USABLE_MS;
       if (!usable) return this.#wait(lessee, charge, x);
       if (x.nowMs >= lessee.unreachableUntilMs) lessee.ask(x, x.nowMs);
     }
-    if (x.keyId !== undefined && lessee.isRevoked(x.keyId, x.nowMs)) return revoked();
+    if (needsRecord && lessee.isSuspended) return suspended();
     switch (spend(charge.enforced, x.costMicro, x.nowMs)) {
       case "admitted":
         if (charge.shadow.length > 0 && chargeShadow(lessee.queue, charge, x.costMicro, x.nowMs)) {
@@ -116,6 +124,11 @@ export class Lessees {
       case "ask":
         return this.#wait(lessee, charge, x);
     }
+  }
+
+  /** When the tenant's coordinator last said what the record is; 0: never. */
+  recordAtMs(coordinatorName: string): number {
+    return this.#tenants.peek(coordinatorName)?.recordAtMs ?? 0;
   }
 
   /** No call; what this isolate last heard. */
@@ -148,6 +161,7 @@ export class Lessees {
         now: this.#options.now,
         stats: this.stats,
         onShadowRefused: this.#options.onShadowRefused,
+        onRecord: this.#options.onRecord,
       });
       this.#tenants.set(coordinatorName, lessee);
     }
@@ -202,6 +216,10 @@ export class Lessees {
       if (verdict?.admitted === true) releaseSlots(charge.enforced, nowMs);
       return revoked();
     }
+    if (x.named === true && lessee.isSuspended) {
+      if (verdict?.admitted === true) releaseSlots(charge.enforced, nowMs);
+      return suspended();
+    }
     if (verdict === undefined) return this.#failOver(lessee, charge, x);
     if (!verdict.admitted) return limited(charge, x.costMicro, nowMs);
     return { ...verdict, charged: new Charged(lessee, charge, x.costMicro, nowMs) };
@@ -210,6 +228,7 @@ export class Lessees {
   /** A closed limit refuses also where nothing would be charged: the key cannot be checked either. */
   #failOver(lessee: TenantLessee, charge: ChargeSet, x: AdmitRequest): Admission {
     this.stats.failedOver++;
+    if (x.named === true && lessee.isSuspended) return suspended();
     const nowMs = this.#options.now();
     const all = lessee.chargeSet(x.tenantLimits, x.routeLimits, x.principal);
     const closed = all.enforcedLimits.filter((limit) => limit.failMode === "closed");
@@ -270,6 +289,10 @@ function limited(charge: ChargeSet, costMicro: number, nowMs: number): Admission
 
 function unreachable(violated: readonly LimitConfig[]): Admission {
   return { admitted: false, reason: "coordinator-unreachable", retryAfterMs: UNREACHABLE_RETRY_AFTER_MS, violated };
+}
+
+function suspended(): Admission {
+  return { admitted: false, reason: "suspended", retryAfterMs: 0, violated: [] };
 }
 
 function revoked(): Admission {

@@ -18,6 +18,7 @@ const KIND: Readonly<Record<Refusal, PageKind>> = {
   "proxy-secret-missing": "outage",
   "out-of-scope": "denied",
   denied: "denied",
+  suspended: "denied",
   limited: "limited",
   concurrency: "limited",
   "coordinator-unreachable": "overloaded",

@@ -14,6 +14,7 @@ export type Refusal =
   | "proxy-secret-missing"
   | "out-of-scope"
   | "denied"
+  | "suspended"
   | "limited"
   | "concurrency"
   | "coordinator-unreachable"
@@ -59,6 +60,7 @@ export const REFUSALS: Readonly<Record<Refusal, Kind>> = {
   },
   "out-of-scope": { status: 403, title: "The API key's scopes do not allow this", type: own("out-of-scope") },
   denied: { status: 403, title: "This caller is not allowed here", type: own("denied") },
+  suspended: { status: 403, title: "This tenant is suspended", type: own("suspended") },
   limited: { status: 429, title: "The limit is used up", type: `${IANA}quota-exceeded` },
   concurrency: { status: 429, title: "Too many requests at once", type: `${IANA}quota-exceeded` },
   "coordinator-unreachable": {

@@ -9,8 +9,15 @@ export const MAX_WAITING_COUNT = 10_000;
 
 /** Name of the object that a tenant's coordinator is. */
 export function tenantCoordinator(tenantId: string): string {
-  return `tenant:${tenantId}`;
+  return TENANT_PREFIX + tenantId;
 }
+
+/** Undefined: it is the coordinator of something else. */
+export function tenantOfCoordinator(coordinatorName: string): string | undefined {
+  return coordinatorName.startsWith(TENANT_PREFIX) ? coordinatorName.slice(TENANT_PREFIX.length) : undefined;
+}
+
+const TENANT_PREFIX = "tenant:";
 
 export interface LeaseRequest extends LeaseCall {
   readonly v: typeof TENANT_PROTOCOL_VERSION;

@@ -219,6 +219,47 @@ describe("an isolate as a lessee", () => {
   });
 });
 
+describe("a tenant's record", () => {
+  const standing = (revision: number, suspended: boolean) => ({
+    v: 1 as const,
+    standing: { revision, profile: undefined, suspended },
+  });
+
+  it("that says suspended refuses every named caller of the tenant, until it says otherwise", async () => {
+    const tenant = env.TENANT.getByName("tenant:acme");
+    await tenant.setStanding(standing(1, true));
+    const caller = new Caller();
+    expect(await caller.admit([FAST], { named: true })).toMatchObject({ admitted: false, reason: "suspended" });
+    expect(caller.admit([FAST], { named: true })).toMatchObject({ admitted: false, reason: "suspended" });
+    await tenant.setStanding(standing(2, false));
+    const later = { named: true, nowMs: Date.now() + 5_001 };
+    expect(await caller.admit([FAST], later)).toMatchObject({ admitted: true });
+    await caller.done();
+  });
+
+  it("still refuses whom it refused when the coordinator is out of reach", async () => {
+    let away = false;
+    const call = async (...[, name, , argument]: Parameters<NonNullable<Env["WAN"]>["call"]>): Promise<unknown> => {
+      if (away) throw new Error("away");
+      return env.TENANT.getByName(name).lease(argument as LeaseRequest);
+    };
+    const tenant = env.TENANT.getByName("tenant:acme");
+    await tenant.createKey({ v: 1, keyId: "k" });
+    await tenant.revokeKey({ v: 1, keyId: "k" });
+    const caller = new Caller({ ...env, WAN: { call } });
+    const open = [limit({ failMode: "open", deadlineMs: 60 })];
+    expect(await caller.admit(open, { keyId: "k" })).toMatchObject({ reason: "key-revoked" });
+    await tenant.setStanding(standing(1, true));
+    expect(await caller.admit(open, { named: true, nowMs: Date.now() + 5_001 })).toMatchObject({ reason: "suspended" });
+    away = true;
+    const later = { nowMs: Date.now() + 60_000 };
+    expect(await caller.admit(open, { ...later, keyId: "other" })).toMatchObject({ decidedBy: "fail-open" });
+    expect(await caller.admit(open, { ...later, keyId: "k" })).toMatchObject({ reason: "key-revoked" });
+    expect(await caller.admit(open, { ...later, named: true })).toMatchObject({ reason: "suspended" });
+    await caller.done();
+  });
+});
+
 describe.each([
   ["throws", () => Promise.reject(new Error("object gone"))],
   ["never answers", () => new Promise<never>(() => undefined)],

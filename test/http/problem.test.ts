@@ -12,6 +12,7 @@ describe("a refusal", () => {
       unauthenticated: 401,
       "invalid-key": 401,
       "key-revoked": 401,
+      suspended: 403,
       "key-secret-missing": 503,
       "invalid-token": 401,
       "token-unverifiable": 503,

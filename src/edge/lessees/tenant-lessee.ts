@@ -44,6 +44,7 @@ export interface LesseeContext {
   readonly now: () => number;
   readonly stats: LesseeStats;
   readonly onShadowRefused: (coordinatorName: string, limit: LimitConfig, count: number) => void;
+  readonly onRecord: ((coordinatorName: string, record: TenantRecord) => void) | undefined;
 }
 
 export interface CallSite {
@@ -67,7 +68,9 @@ export class TenantLessee {
   #chargeSets = new Map<readonly LimitConfig[], Map<readonly LimitConfig[], Map<string, ChargeSet>>>();
   #chargeSetCount = 0;
   readonly #limitOf = new WeakMap<Holding, LimitConfig>();
-  #record: { readonly version: number; readonly keyEndsAtMs: ReadonlyMap<string, number> } | undefined;
+  #record:
+    | { readonly version: number; readonly keyEndsAtMs: ReadonlyMap<string, number>; readonly suspended: boolean }
+    | undefined;
   readonly #usedKeyIds = new Set<string>();
   recordAtMs = 0;
   unreachableUntilMs = 0;
@@ -83,6 +86,10 @@ export class TenantLessee {
 
   get knowsRecord(): boolean {
     return this.#record !== undefined;
+  }
+
+  get isSuspended(): boolean {
+    return this.#record?.suspended === true;
   }
 
   /** Also when it was replaced and its end has come. */
@@ -222,9 +229,11 @@ export class TenantLessee {
     this.unreachableUntilMs = Math.max(this.unreachableUntilMs, nowMs + UNREACHABLE_FOR_MS);
   }
 
-  #takeRecord({ version, revokedKeyIds, endingKeys = [] }: TenantRecord, nowMs: number): void {
+  #takeRecord(record: TenantRecord, nowMs: number): void {
+    const { version, revokedKeyIds, endingKeys = [], suspended = false } = record;
     const keyEndsAtMs = new Map(revokedKeyIds.map((keyId) => [keyId, 0]));
     for (const { keyId, endsInMs } of endingKeys) keyEndsAtMs.set(keyId, nowMs + endsInMs);
-    this.#record = { version, keyEndsAtMs };
+    this.#record = { version, keyEndsAtMs, suspended };
+    this.#context.onRecord?.(this.#name, record);
   }
 }

@@ -17,7 +17,7 @@ export function admit(edge: Edge, x: Exchange): StageAnswer {
   const { route, caller } = x;
   if (route === undefined || caller === undefined) return undefined;
   if (!chargesOnMiss(route)) return charge(edge, x, route, caller);
-  if (caller.keyId === undefined) return undefined;
+  if (caller.tenant.anonymous) return undefined;
   return settle(edge, x, edge.lessees.admit({ ...admitRequest(edge, x, route, caller), chargeNothing: true }), false);
 }
 
@@ -42,6 +42,7 @@ export function admitRequest(edge: Edge, x: Exchange, route: CompiledRoute, call
     costMicro: route.costMicro,
     keyId: caller.keyId,
     keyUse: caller.keyUse,
+    named: !caller.tenant.anonymous,
   };
 }
 
@@ -70,7 +71,7 @@ function conclude(edge: Edge, x: Exchange, admission: Admission, charged: boolea
     else if (admission.decidedBy === "fail-open") noteFailMode(edge, x, "open");
     return undefined;
   }
-  if (admission.reason !== "key-revoked") x.retryAfterMs = admission.retryAfterMs;
+  if (admission.reason !== "key-revoked" && admission.reason !== "suspended") x.retryAfterMs = admission.retryAfterMs;
   x.violated = admission.violated;
   if (admission.reason === "coordinator-unreachable") noteFailMode(edge, x, "closed");
   return refuse(x, isBusy(admission) ? "concurrency" : admission.reason);
