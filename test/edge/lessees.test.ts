@@ -241,7 +241,7 @@ describe("a tenant's record", () => {
     let away = false;
     const call = async (...[, name, , argument]: Parameters<NonNullable<Env["WAN"]>["call"]>): Promise<unknown> => {
       if (away) throw new Error("away");
-      return env.TENANT.getByName(name).lease(argument as LeaseRequest);
+      return env.TENANT.getByName(name).lease(argument);
     };
     const tenant = env.TENANT.getByName("tenant:acme");
     await tenant.createKey({ v: 1, keyId: "k" });
