@@ -241,7 +241,8 @@ describe("a tenant's record", () => {
     let away = false;
     const call = async (...[, name, , argument]: Parameters<NonNullable<Env["WAN"]>["call"]>): Promise<unknown> => {
       if (away) throw new Error("away");
-      return env.TENANT.getByName(name).lease(argument);
+      const tenant: { lease(request: unknown): Promise<unknown> } = env.TENANT.getByName(name);
+      return tenant.lease(argument);
     };
     const tenant = env.TENANT.getByName("tenant:acme");
     await tenant.createKey({ v: 1, keyId: "k" });
