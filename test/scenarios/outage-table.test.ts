@@ -104,7 +104,7 @@ const fails = (row: string, id: OriginMode, more: Partial<Way> = {}): Way => ({
 const WAYS: readonly Way[] = [
   { row: "healthy", id: "healthy" },
   fails("slow", "slow-headers"),
-  fails("hangs", "hang", { settings: { deadline: "400ms" } }),
+  fails("hangs", "hang", { settings: { deadline: "1500ms" } }),
   fails("refuses", "reset"),
   { row: "refuses", id: "killed", uncounted: true, breakIt: ({ origin }) => origin.kill() },
   fails("5xx", "500"),

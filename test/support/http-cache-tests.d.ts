@@ -19,6 +19,12 @@ declare module "http-cache-tests/client/runner.mjs" {
   ): Promise<void>;
   export function getResults(): Readonly<Record<string, true | readonly string[]>>;
 }
+declare module "http-cache-tests/client/test.mjs" {
+  import type { SuiteTest } from "http-cache-tests/client/runner.mjs";
+  /** Runs one case, with what `runTests` was told; it must have no result yet. */
+  export function makeCacheTest(test: SuiteTest): Promise<void>;
+  export const testResults: Record<string, true | readonly string[]>;
+}
 declare module "http-cache-tests/tests/index.mjs" {
   import type { TestSuite } from "http-cache-tests/client/runner.mjs";
   const suites: readonly TestSuite[];

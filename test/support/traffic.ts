@@ -36,10 +36,17 @@ export interface TrafficOptions {
 const MAX_OUTSTANDING = 2_000;
 /** Over all urls: a machine that is late opens no thousands of them. */
 const MAX_SOCKETS = 512;
+/** The runtime closes idle connections after five seconds; a request that is sent just then would be lost. */
+const IDLE_MS = 3_000;
 
 /** Evenly spaced, round-robin over the urls; ends when every request has. */
 export async function runTraffic(options: TrafficOptions): Promise<Outcome[]> {
-  const agent = new Agent({ keepAlive: true, maxSockets: MAX_SOCKETS, maxTotalSockets: MAX_SOCKETS });
+  const agent = new Agent({
+    keepAlive: true,
+    maxSockets: MAX_SOCKETS,
+    maxTotalSockets: MAX_SOCKETS,
+    timeout: IDLE_MS,
+  });
   const outcomes: Outcome[] = [];
   const pending = new Set<Promise<void>>();
   const total = Math.floor((options.ratePerSecond * options.durationMs) / 1_000);

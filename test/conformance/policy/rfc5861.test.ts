@@ -1,5 +1,5 @@
 /**
- * RFC 5861: stale content. What stands in DESIGN: the origin's word goes before the route's.
+ * RFC 5861: stale content. The origin's word goes before the route's.
  *
  * | requirement | test |
  * |---|---|

@@ -17,7 +17,7 @@ import {
   takeView,
 } from "../../../src/policy/breaker/sight.ts";
 import { BREAKER_DEFAULTS } from "../../../src/policy/breaker/types.ts";
-import type { BreakerView } from "../../../src/policy/breaker/view.ts";
+import { type BreakerView, isShut } from "../../../src/policy/breaker/view.ts";
 
 const closed: BreakerView = { state: "closed", epoch: 1, popOpenForMs: 0, earlyAgeMs: undefined };
 const open = { state: "open", epoch: 2, nextProbeInMs: 1_000, earlyAgeMs: undefined } as const;
@@ -94,6 +94,23 @@ function begun(sight: Sight, nowMs: number): { turn: number; batch: ReportBatch 
   if (batch === undefined) throw new Error("no report");
   return { turn, batch };
 }
+
+describe("a view", () => {
+  const ramp: BreakerView = { state: "ramp", epoch: 3, rampAgeMs: 0, rampMs: 10_000, earlyAgeMs: undefined };
+  it.each<[string, BreakerView, number, boolean]>([
+    ["closed", closed, 0, false],
+    ["closed, but open for this PoP", { ...closed, popOpenForMs: 500 }, 499, true],
+    ["closed again for this PoP", { ...closed, popOpenForMs: 500 }, 500, false],
+    ["open", open, 0, true],
+    ["open, with a probe due", open, 2_000, true],
+    ["half-open", { ...open, state: "half-open" }, 0, true],
+    ["ramping", ramp, 0, false],
+    ["forced open", { ...closed, state: "forced-open" }, 0, true],
+    ["forced closed", { ...closed, state: "forced-closed", popOpenForMs: 500 }, 0, false],
+  ])("that is %s", (_state, view, ageMs, shut) => {
+    expect(isShut(view, ageMs)).toBe(shut);
+  });
+});
 
 describe("a retry", () => {
   it("is made while the breaker is closed and calls do not fail one after the other", () => {
