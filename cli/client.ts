@@ -8,6 +8,8 @@ import { CliError } from "./output.ts";
 
 const DEFAULT_STATE_DIR = join(".weir", "state");
 const TIMEOUT_MS = 10_000;
+/** What a gateway answers on a path it does not have, or does not show. */
+const UNROUTED = "urn:weir:problem:no-route";
 
 export const gatewayArguments = {
   state: { type: "string", description: `State folder of a local gateway (default ${DEFAULT_STATE_DIR})` },
@@ -50,6 +52,9 @@ export interface Call {
   readonly expected?: readonly number[];
 }
 
+const contentType = ({ body }: Call): Readonly<Record<string, string>> =>
+  body === undefined ? {} : { "content-type": "application/json" };
+
 /** What the gateway says when it refuses. */
 export interface Problem {
   readonly status: number;
@@ -64,7 +69,7 @@ export async function callAdmin<Reply>(stateDir: string | undefined, call: Call)
   try {
     response = await fetch(url + API_BASE + call.path, {
       method: call.method,
-      headers: { authorization: `Bearer ${token}`, accept: "application/json", ...call.headers },
+      headers: { authorization: `Bearer ${token}`, accept: "application/json", ...contentType(call), ...call.headers },
       signal: AbortSignal.timeout(TIMEOUT_MS),
       ...(call.body === undefined ? {} : { body: JSON.stringify(call.body) }),
     });
@@ -76,6 +81,7 @@ export async function callAdmin<Reply>(stateDir: string | undefined, call: Call)
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the contract both sides import says what it is
   if (response.ok || call.expected?.includes(response.status) === true) return value as Reply;
   const title = typeof value === "object" && value !== null && "title" in value ? String(value.title) : "no details";
-  const hint = response.status === 404 && title === "Not found" ? " (a wrong token looks like this too)" : "";
+  const hidden = typeof value === "object" && value !== null && "type" in value && value.type === UNROUTED;
+  const hint = hidden ? " (a wrong token looks like this too)" : "";
   throw new CliError(`${url} answered ${response.status}: ${title}${hint}`);
 }

@@ -1,12 +1,14 @@
 #!/usr/bin/env node
 /** `weir`, the command line. Data on stdout, progress and errors on stderr; exit codes in output.ts. */
 import { defineCommand, renderUsage, runCommand, type SubCommandsDef } from "citty";
+import { auditCommand } from "./commands/audit.ts";
 import { breakersCommand } from "./commands/breakers.ts";
 import { applyCommand, diffCommand, historyCommand, rollbackCommand, trialCommand } from "./commands/config.ts";
 import { keysCommand } from "./commands/keys.ts";
 import { pagesCommand } from "./commands/pages.ts";
 import { overridesCommand } from "./commands/overrides.ts";
 import { statusCommand } from "./commands/status.ts";
+import { tokensCommand } from "./commands/tokens.ts";
 import { validateCommand } from "./commands/validate.ts";
 import { CliError, EXIT } from "./output.ts";
 
@@ -22,6 +24,8 @@ const commands: SubCommandsDef = {
   overrides: overridesCommand,
   breakers: breakersCommand,
   pages: pagesCommand,
+  tokens: tokensCommand,
+  audit: auditCommand,
 };
 
 const main = defineCommand({

@@ -1,6 +1,6 @@
 /** The Worker's face: the entry point and the Durable Objects it exports. No logic. */
 import bundledConfig, { bundledText } from "#bundled-config";
-import { Admin, isAdminPath } from "./admin/admin.ts";
+import { Admin, isAdminRequest } from "./admin/admin.ts";
 import { Edge } from "./edge/edge.ts";
 import { lastResort } from "./edge/last-resort.ts";
 import { handle } from "./edge/pipeline.ts";
@@ -22,7 +22,7 @@ export default {
       isolate ??= begin(request, env);
       const starting = isolate.edge.config.beforeRequest(env, context);
       if (starting !== undefined) await starting;
-      return isAdminPath(request.url)
+      return isAdminRequest(request.url, env)
         ? await isolate.admin.handle(request, env, context)
         : await handle(isolate.edge, request, env, context);
     } catch (error) {

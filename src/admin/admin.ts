@@ -1,199 +1,235 @@
 /**
  * The admin API under `/_weir/`: health without a token, everything else with one. It reads and changes state only
- * through the coordinators; nothing of it is on a request's way.
+ * through the coordinators; nothing of it is on a request's way. Without a token that holds, a path is answered as the
+ * gateway answers one that is not routed. With `WEIR_ADMIN_HOST` it is on that host only, which has nothing else; there
+ * nothing is hidden, and who has no token is told so.
  */
 import { Hono } from "hono";
-import type { z } from "zod";
-import type { CompiledOrigin, CompiledTenant } from "../config/tables.ts";
-import type { Env } from "../platform/bindings.ts";
-import { callCoordinator, withDeadline } from "../platform/coordinators.ts";
-import { logError } from "../platform/log.ts";
 import type { Edge } from "../edge/edge.ts";
-import { tenantCoordinator } from "../protocol/tenant.ts";
-import { METRICS_OBJECT } from "../edge/stages/record.ts";
-import { AdminAuth } from "./auth.ts";
-import { API_BASE, type BreakerView, forceBody, overrideBody, resetBody } from "./contract.ts";
-import { applyConfig, endTrial, listConfigs, readConfig, rollbackConfig } from "./configs.ts";
-import type { AdminContext, Variables } from "./context.ts";
-import { forceBreaker, readBreaker, resetBreaker } from "./breakers.ts";
-import { createKey, type KeySite, listKeys, revokeKey, rotateKey } from "./keys.ts";
-import { limitsOf, overrideSpec, overrideView } from "./overrides.ts";
-import { previewPage } from "./pages.ts";
-import { prometheusText } from "./prometheus.ts";
-import { COORDINATOR_DEADLINE_MS, notFound, problem, readBody, unknown } from "./reply.ts";
-import { isMissing, secretsMissing } from "./secrets.ts";
-import { readStatus } from "./status.ts";
+import { handleUnrouted } from "../edge/unrouted.ts";
+import type { Env } from "../platform/bindings.ts";
+import { logError } from "../platform/log.ts";
+import { ACCESS, accessOf, type Actor } from "./access.ts";
+import { API_BASE } from "./contract.ts";
+import { Gate, type GateVerdict, isCrossSite } from "./gate.ts";
+import { health } from "./health.ts";
+import { maxBodyBytes, type Operation } from "./operation.ts";
+import { OPERATIONS } from "./operations.ts";
+import { problem, problemType } from "./reply.ts";
+import { performWrite, type WriteResult } from "./writes.ts";
+
+/** One call of somebody who may come in. */
+interface Visit {
+  readonly env: Env;
+  readonly url: URL;
+  readonly nowMs: number;
+  readonly requestId: string;
+  readonly clientIp: string;
+  readonly actor: Actor;
+}
 
 export class Admin {
-  readonly #app: Hono<{ Bindings: Env; Variables: Variables }>;
-  readonly #auth = new AdminAuth();
+  readonly #edge: Edge;
+  readonly #gate = new Gate();
+  readonly #app = new Hono<{ Bindings: Visit }>();
 
-  constructor(edge: Pick<Edge, "tables" | "now">) {
-    this.#app = new Hono<{ Bindings: Env; Variables: Variables }>();
-    this.#app.use(async (context, next) => {
-      context.set("tables", edge.tables);
-      context.set("nowMs", edge.now());
-      await next();
-      context.header("cache-control", "no-store");
-    });
-    this.#app.get("/_weir/livez", (context) => context.text("ok\n"));
-    this.#app.get("/_weir/readyz", (context) => readiness(context));
-    this.#app.use("/_weir/*", async (context, next) => {
-      const verdict = await this.#auth.check(
-        context.req.header("authorization") ?? null,
-        context.env.WEIR_ADMIN_TOKEN,
-        context.get("nowMs"),
+  constructor(edge: Edge) {
+    this.#edge = edge;
+    for (const operation of OPERATIONS) {
+      const path = routePath(operation).replaceAll(/\{(\w+)\}/g, ":$1");
+      this.#app.on(operation.method, path, (context) =>
+        this.#perform(operation, context.env, context.req.raw, context.req.param()),
       );
-      if (verdict === "ok") return next();
-      return verdict === "locked" ? problem(429, "Too many wrong tokens; wait a minute") : notFound();
-    });
-    addRoutes(this.#app);
-    this.#app.notFound(() => notFound());
+    }
+    this.#app.notFound(() => problem(404, "There is no such route"));
     this.#app.onError((error) => {
       logError({ where: "admin", error: String(error) });
       return problem(503, "A coordinator did not answer");
     });
   }
 
-  handle(request: Request, env: Env, context: ExecutionContext): Response | Promise<Response> {
-    return this.#app.fetch(request, env, context);
+  async handle(request: Request, env: Env, context: ExecutionContext): Promise<Response> {
+    const url = new URL(request.url);
+    const healthy = health(url.pathname, env);
+    if (healthy !== undefined) return secured(healthy, this.#edge.nextRequestId());
+    const adminHost = env.WEIR_ADMIN_HOST ?? "";
+    const own = adminHost !== "" && isHost(url, adminHost);
+    if (!isAdminPath(request.url) || (adminHost !== "" && !own)) {
+      return handleUnrouted(this.#edge, request, env, context);
+    }
+    const nowMs = this.#edge.now();
+    const clientIp = request.headers.get("cf-connecting-ip") ?? "";
+    const authorization = request.headers.get("authorization");
+    const verdict = await this.#gate.identify({ authorization, clientIp }, env, nowMs);
+    if (verdict.kind === "hidden" && !own) {
+      if (verdict.wrong) this.#countRefused("wrong-token");
+      return handleUnrouted(this.#edge, request, env, context);
+    }
+    const requestId = this.#edge.nextRequestId();
+    return secured(await this.#answer(request, { env, url, nowMs, requestId, clientIp }, verdict, context), requestId);
+  }
+
+  async #answer(
+    request: Request,
+    visit: Omit<Visit, "actor">,
+    verdict: GateVerdict,
+    context: ExecutionContext,
+  ): Promise<Response> {
+    switch (verdict.kind) {
+      case "hidden":
+        this.#countRefused(verdict.wrong ? "wrong-token" : "no-token");
+        return problem(401, "A token is needed", undefined, { type: problemType("token-needed") });
+      case "wait":
+        this.#countRefused("too-many-wrong-tokens");
+        return tooSoon("Too many wrong tokens came from this address", verdict.retryAfterMs);
+      case "unreachable":
+        this.#countRefused("control-unreachable");
+        return problem(503, "The token cannot be checked: the Control object did not answer");
+      case "in": {
+        const waitMs = this.#gate.claimCall(verdict.actor, visit.nowMs);
+        if (waitMs === 0) return this.#app.fetch(request, { ...visit, actor: verdict.actor }, context);
+        this.#countRefused("too-many-calls");
+        return tooSoon("Too many calls with this token", waitMs);
+      }
+    }
+  }
+
+  async #perform(
+    operation: Operation,
+    visit: Visit,
+    request: Request,
+    params: Readonly<Record<string, string>>,
+  ): Promise<Response> {
+    const refused = this.#refused(operation, visit, request, params);
+    if (refused !== undefined) return refused;
+    const body = await bodyOf(operation, request);
+    if (body instanceof Response) return body;
+    const act = operation.prepare({ params, search: visit.url.searchParams, body });
+    if (act instanceof Response) return act;
+    const { edge, env, actor, nowMs, requestId } = { edge: this.#edge, ...visit };
+    const perform = async (entryId: number): Promise<WriteResult> => {
+      let before: object | null = null;
+      const answer = { status: operation.status ?? 200, headers: new Headers() };
+      const result = await act({
+        edge,
+        env,
+        tables: edge.tables,
+        nowMs,
+        actor,
+        requestId,
+        ifMatch: request.headers.get("if-match") ?? undefined,
+        answer,
+        entryId,
+        before: (value) => {
+          before = value;
+        },
+      });
+      if (result instanceof Response) return { response: result, before, after: null };
+      return { response: written(operation, result, answer), before, after: result };
+    };
+    if (ACCESS[operation.id].kind === "read") return (await perform(0)).response;
+    const { id, name, role } = actor;
+    const intent = { actor: { id, name, role }, operation: operation.id, params, requestId, client: visit.clientIp };
+    const onceKey = operation.once ? (request.headers.get("idempotency-key") ?? undefined) : undefined;
+    const asked = `${visit.url.pathname}${visit.url.search}\n${body}`;
+    return performWrite({ env, intent, keeps: operation.keeps ?? [], onceKey, asked }, perform);
+  }
+
+  /** What the path names is not looked at: whether it exists cannot be found out without the right to. */
+  #refused(
+    { id }: Operation,
+    { actor, url }: Visit,
+    request: Request,
+    params: Readonly<Record<string, string>>,
+  ): Response | undefined {
+    const verdict = accessOf(actor, id, params["tenant"]);
+    if (verdict !== "allowed") {
+      this.#countRefused(verdict);
+      const { role } = ACCESS[id];
+      const title =
+        verdict === "role-missing"
+          ? `This needs a token with the role "${role}"; this one's is "${actor.role}"`
+          : "This token reaches the routes of its own tenants only";
+      return problem(403, title, undefined, { type: problemType(verdict) });
+    }
+    if (ACCESS[id].kind === "read" || !isCrossSite(request.headers, url)) return undefined;
+    this.#countRefused("cross-site");
+    return problem(403, "Another site's page sent this", undefined, { type: problemType("cross-site") });
+  }
+
+  #countRefused(reason: string): void {
+    this.#edge.counters.countEvent(`weir_admin_refused_total{reason="${reason}"}`);
   }
 }
 
+/** Whether a request is the admin API's to answer. */
+export function isAdminRequest(url: string, env: Env): boolean {
+  if (isAdminPath(url)) return true;
+  const { WEIR_ADMIN_HOST: adminHost = "" } = env;
+  return adminHost !== "" && isHost(new URL(url), adminHost);
+}
+
 /** The path of an absolute URL, as received. */
-export function isAdminPath(url: string): boolean {
+function isAdminPath(url: string): boolean {
   const slash = url.indexOf("/", url.indexOf("://") + 3);
   return slash !== -1 && url.startsWith("/_weir/", slash);
 }
 
-function addRoutes(app: Hono<{ Bindings: Env; Variables: Variables }>): void {
-  app.get("/_weir/metrics", async (context) => {
-    const totals = callCoordinator(context.env, "METRICS", METRICS_OBJECT, "totals", { v: 1 });
-    const text = prometheusText(await withDeadline(totals, COORDINATOR_DEADLINE_MS));
-    return context.body(text, 200, { "content-type": "text/plain; version=0.0.4; charset=utf-8" });
-  });
-  app.get(`${API_BASE}/status`, async (context) => {
-    const only = context.req.query("tenant");
-    if (only !== undefined && context.get("tables").tenant(only) === undefined) return unknownTenant(context, only);
-    return context.json(await readStatus(context.env, context.get("tables"), only));
-  });
-  const keys = `${API_BASE}/tenants/:tenant/keys`;
-  app.get(keys, async (context) => withKeys(context, listKeys));
-  app.post(keys, async (context) => withKeys(context, createKey));
-  app.delete(`${keys}/:keyId`, async (context) => withKeys(context, revokeKey));
-  app.post(`${keys}/:keyId/rotate`, async (context) => withKeys(context, rotateKey));
-  app.get(`${API_BASE}/tenants/:tenant/overrides`, async (context) =>
-    withTenant(context, (tenant) => listOverrides(context, tenant)),
-  );
-  app.put(`${API_BASE}/tenants/:tenant/overrides/:limit`, async (context) =>
-    withTenant(context, (tenant) => setOverride(context, tenant)),
-  );
-  app.delete(`${API_BASE}/tenants/:tenant/overrides/:limit`, async (context) =>
-    withTenant(context, (tenant) => removeOverride(context, tenant)),
-  );
-  app.get(`${API_BASE}/configs`, async (context) => listConfigs(context));
-  app.post(`${API_BASE}/configs`, async (context) => applyConfig(context));
-  app.post(`${API_BASE}/configs/rollback`, async (context) => rollbackConfig(context));
-  app.post(`${API_BASE}/configs/trial/end`, async (context) => endTrial(context));
-  app.get(`${API_BASE}/configs/:number`, async (context) => readConfig(context));
-  app.get(`${API_BASE}/pages/:route/preview`, async (context) => {
-    const site = { ...context.var, env: context.env };
-    const shown = await previewPage(site, context.req.param("route"), context.req.query());
-    return shown instanceof Response ? shown : context.json(shown);
-  });
-  app.get(`${API_BASE}/breakers/:origin`, async (context) =>
-    withOrigin(context, async (origin) => context.json(await readBreaker(context.env, origin))),
-  );
-  app.post(`${API_BASE}/breakers/:origin/trip`, async (context) =>
-    withOrigin(context, (origin) => changeBreaker(context, origin, forceBody, forceBreaker)),
-  );
-  app.post(`${API_BASE}/breakers/:origin/reset`, async (context) =>
-    withOrigin(context, (origin) => changeBreaker(context, origin, resetBody, resetBreaker)),
-  );
+const isHost = ({ host, hostname }: URL, wanted: string): boolean =>
+  host === wanted.toLowerCase() || hostname === wanted.toLowerCase();
+
+/** Below the API's base, but for what has a place of its own. */
+export function routePath({ path }: Operation): string {
+  return path.startsWith("/_weir/") ? path : API_BASE + path;
 }
 
-function readiness(context: AdminContext): Response {
-  const missing = (["WEIR_KEY_SECRET", "WEIR_ADMIN_TOKEN"] as const).filter((name) => isMissing(context.env, name));
-  return missing.length === 0 ? context.text("ok\n") : secretsMissing(missing);
+async function bodyOf(operation: Operation, request: Request): Promise<string | Response> {
+  if (request.method === "GET" || request.method === "HEAD") return "";
+  const most = maxBodyBytes(operation);
+  if (request.body === null) return "";
+  const reader = request.body.getReader();
+  const decoder = new TextDecoder();
+  let text = "";
+  let bytes = 0;
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return text + decoder.decode();
+    bytes += value.byteLength;
+    if (bytes > most) {
+      await reader.cancel();
+      return problem(413, `The body must be smaller than ${most} bytes`);
+    }
+    text += decoder.decode(value, { stream: true });
+  }
 }
 
-async function withTenant(
-  context: AdminContext,
-  act: (tenant: CompiledTenant) => Promise<Response>,
-): Promise<Response> {
-  const id = context.req.param("tenant") ?? "";
-  const tenant = context.get("tables").tenant(id);
-  return tenant === undefined ? unknownTenant(context, id) : act(tenant);
+function written(
+  { contentType = "application/json" }: Operation,
+  result: unknown,
+  { status, headers }: { readonly status: number; readonly headers: Headers },
+): Response {
+  headers.set("content-type", contentType);
+  return new Response(typeof result === "string" ? result : JSON.stringify(result), { status, headers });
 }
 
-async function withKeys(context: AdminContext, act: (site: KeySite) => Promise<Response>): Promise<Response> {
-  return withTenant(context, (tenant) =>
-    act({ ...context.var, env: context.env, req: context.req, tenant, keyId: context.req.param("keyId") ?? "" }),
-  );
+function tooSoon(title: string, waitMs: number): Response {
+  const response = problem(429, title);
+  response.headers.set("retry-after", String(Math.max(1, Math.ceil(waitMs / 1_000))));
+  return response;
 }
 
-function unknownTenant(context: AdminContext, id: string): Response {
-  return unknown(
-    "tenant",
-    id,
-    context.get("tables").config.tenants.map((tenant) => tenant.id),
-  );
-}
+const POLICY = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
 
-async function withOrigin(
-  context: AdminContext,
-  act: (origin: CompiledOrigin) => Promise<Response>,
-): Promise<Response> {
-  const { tables } = context.var;
-  const id = context.req.param("origin") ?? "";
-  const origin = tables.origin(id);
-  return origin === undefined
-    ? unknown(
-        "origin",
-        id,
-        tables.origins.map((known) => known.id),
-      )
-    : act(origin);
-}
-
-async function listOverrides(context: AdminContext, tenant: CompiledTenant): Promise<Response> {
-  const call = callCoordinator(context.env, "TENANT", tenantCoordinator(tenant.id), "listOverrides", { v: 1 });
-  const { overrides } = await withDeadline(call, COORDINATOR_DEADLINE_MS);
-  return context.json({ overrides: overrides.map((override) => overrideView(tenant.id, override)) });
-}
-
-async function setOverride(context: AdminContext, tenant: CompiledTenant): Promise<Response> {
-  const limitId = context.req.param("limit") ?? "";
-  const limits = limitsOf(context.get("tables"), tenant);
-  const limit = limits.get(limitId);
-  if (limit === undefined) return unknown(`limit of "${tenant.id}"`, limitId, [...limits.keys()]);
-  const body = await readBody(context, overrideBody);
-  if (body instanceof Response) return body;
-  const spec = overrideSpec(limit, body);
-  if ("problem" in spec) return problem(400, spec.problem);
-  const request = { v: 1 as const, limitId, spec, forMs: body.forMs, reason: body.reason };
-  const call = callCoordinator(context.env, "TENANT", tenantCoordinator(tenant.id), "setOverride", request);
-  return context.json(overrideView(tenant.id, await withDeadline(call, COORDINATOR_DEADLINE_MS)));
-}
-
-async function removeOverride(context: AdminContext, tenant: CompiledTenant): Promise<Response> {
-  const limitId = context.req.param("limit") ?? "";
-  const call = callCoordinator(context.env, "TENANT", tenantCoordinator(tenant.id), "removeOverride", {
-    v: 1,
-    limitId,
-  });
-  const removed = await withDeadline(call, COORDINATOR_DEADLINE_MS);
-  if (!removed) return problem(404, `Tenant "${tenant.id}" has no override of "${limitId.slice(0, 64)}"`);
-  return context.json({ tenant: tenant.id, limit: limitId });
-}
-
-async function changeBreaker<Schema extends z.ZodType>(
-  context: AdminContext,
-  origin: CompiledOrigin,
-  schema: Schema,
-  change: (env: Env, origin: CompiledOrigin, configVersion: number, body: z.infer<Schema>) => Promise<BreakerView>,
-): Promise<Response> {
-  const body = await readBody(context, schema);
-  if (body instanceof Response) return body;
-  return context.json(await change(context.env, origin, context.get("tables").configVersion, body));
+/** Nothing of it is kept, framed, guessed at or told to another site. */
+function secured(response: Response, requestId: string): Response {
+  const { headers } = response;
+  if (!headers.has("content-security-policy")) headers.set("content-security-policy", POLICY);
+  headers.set("cache-control", "no-store");
+  headers.set("x-content-type-options", "nosniff");
+  headers.set("x-frame-options", "DENY");
+  headers.set("referrer-policy", "no-referrer");
+  headers.set("cross-origin-resource-policy", "same-origin");
+  headers.set("weir-request-id", requestId);
+  if (response.status === 401) headers.set("www-authenticate", 'Bearer realm="weir-admin"');
+  return response;
 }

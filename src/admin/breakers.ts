@@ -1,40 +1,91 @@
 /** Breakers by hand, and what became of them: each change is in the origin's own history, with who made it and why. */
-import type { z } from "zod";
 import type { CompiledOrigin } from "../config/tables.ts";
 import { originSettings } from "../edge/origin-views.ts";
-import { originObjectName } from "../protocol/origin.ts";
 import type { Env } from "../platform/bindings.ts";
 import { callCoordinator, withDeadline } from "../platform/coordinators.ts";
-import type { OriginStatus } from "../protocol/origin.ts";
-import type { BreakerView, forceBody, resetBody } from "./contract.ts";
+import { originObjectName, type OriginStatus } from "../protocol/origin.ts";
+import { signature } from "./access.ts";
+import { breakerView, type BreakerView, forceBody, originParams, resetBody } from "./contract/breakers.ts";
+import { originOf } from "./lookup.ts";
+import { operation } from "./operation.ts";
+import { COORDINATOR_DEADLINE_MS } from "./reply.ts";
 
-const DEADLINE_MS = 2_000;
+const TAG = "Breakers";
+const KEEPS = ["origin", "state", "forced", "epoch"];
+const refusals = { 404: "There is no such origin." };
 
-export async function readBreaker(env: Env, origin: CompiledOrigin): Promise<BreakerView> {
-  const call = callCoordinator(env, "ORIGIN", originObjectName(origin.id), "status", { v: 1 });
-  return viewOf(origin, await withDeadline(call, DEADLINE_MS));
-}
+const readBreaker = operation(
+  {
+    id: "readBreaker",
+    method: "GET",
+    path: "/breakers/{origin}",
+    tag: TAG,
+    summary: "Read a breaker with its history",
+    params: originParams,
+    result: breakerView,
+    refusals,
+  },
+  async (call) => {
+    const origin = originOf(call, call.params.origin);
+    return origin instanceof Response ? origin : readView(call.env, origin);
+  },
+);
 
-export async function forceBreaker(
-  env: Env,
-  origin: CompiledOrigin,
-  configVersion: number,
-  body: z.infer<typeof forceBody>,
-): Promise<BreakerView> {
-  const request = { v: 1 as const, settings: originSettings(origin, configVersion), ...body };
-  const call = callCoordinator(env, "ORIGIN", originObjectName(origin.id), "force", request);
-  return viewOf(origin, await withDeadline(call, DEADLINE_MS));
-}
+const tripBreaker = operation(
+  {
+    id: "tripBreaker",
+    method: "POST",
+    path: "/breakers/{origin}/trip",
+    tag: TAG,
+    summary: "Force a breaker open, or closed, for a while",
+    params: originParams,
+    body: forceBody,
+    result: breakerView,
+    refusals,
+    keeps: KEEPS,
+  },
+  async (call) => {
+    const { env, tables, actor, params, body } = call;
+    const origin = originOf(call, params.origin);
+    if (origin instanceof Response) return origin;
+    call.before(await readView(env, origin));
+    const settings = originSettings(origin, tables.configVersion);
+    const request = { v: 1 as const, settings, ...body, by: signature(actor, body.by) };
+    const asked = callCoordinator(env, "ORIGIN", originObjectName(origin.id), "force", request);
+    return viewOf(origin, await withDeadline(asked, COORDINATOR_DEADLINE_MS));
+  },
+);
 
-export async function resetBreaker(
-  env: Env,
-  origin: CompiledOrigin,
-  configVersion: number,
-  body: z.infer<typeof resetBody>,
-): Promise<BreakerView> {
-  const request = { v: 1 as const, settings: originSettings(origin, configVersion), ...body };
-  const call = callCoordinator(env, "ORIGIN", originObjectName(origin.id), "reset", request);
-  return viewOf(origin, await withDeadline(call, DEADLINE_MS));
+const resetBreaker = operation(
+  {
+    id: "resetBreaker",
+    method: "POST",
+    path: "/breakers/{origin}/reset",
+    tag: TAG,
+    summary: "Close a breaker, whatever it was",
+    params: originParams,
+    body: resetBody,
+    result: breakerView,
+    refusals,
+    keeps: KEEPS,
+  },
+  async (call) => {
+    const { env, tables, actor, params, body } = call;
+    const origin = originOf(call, params.origin);
+    if (origin instanceof Response) return origin;
+    call.before(await readView(env, origin));
+    const settings = originSettings(origin, tables.configVersion);
+    const request = { v: 1 as const, settings, ...body, by: signature(actor, body.by) };
+    const asked = callCoordinator(env, "ORIGIN", originObjectName(origin.id), "reset", request);
+    return viewOf(origin, await withDeadline(asked, COORDINATOR_DEADLINE_MS));
+  },
+);
+
+export const breakerOperations = [readBreaker, tripBreaker, resetBreaker];
+
+async function readView(env: Env, origin: CompiledOrigin): Promise<BreakerView> {
+  const asked = callCoordinator(env, "ORIGIN", originObjectName(origin.id), "status", { v: 1 });
+  return viewOf(origin, await withDeadline(asked, COORDINATOR_DEADLINE_MS));
 }
 
 function viewOf(origin: CompiledOrigin, status: OriginStatus): BreakerView {

@@ -2,7 +2,7 @@
  * Configs: checked here, by the same code as the command line's, and handed to the Control object, which decides what
  * holds. A writer says with `If-Match` which number it saw in force, so that of two at once one is told (412).
  */
-import type { z } from "zod";
+import * as z from "zod";
 import { pageHashes } from "../config/diff.ts";
 import { loadConfig } from "../config/load.ts";
 import type { Config, PageTemplate } from "../config/model.ts";
@@ -11,63 +11,183 @@ import { preparedPages } from "../config/pages/prepared.ts";
 import type { Env } from "../platform/bindings.ts";
 import { callCoordinator, withDeadline } from "../platform/coordinators.ts";
 import { CONTROL_OBJECT, type ControlOutcome } from "../protocol/control.ts";
+import { signature } from "./access.ts";
 import {
   applyBody,
-  type ConfigContentReply,
-  type ConfigHistoryReply,
+  checkedReply,
+  configContentReply,
+  configHistoryReply,
+  configOutcomeReply,
   type ConfigOutcomeReply,
+  configParams,
   endTrialBody,
   historyQuery,
   rollbackBody,
-} from "./contract.ts";
-import type { AdminContext } from "./context.ts";
-import { badRequest, problem, readBody, unknown } from "./reply.ts";
+} from "./contract/configs.ts";
+import { type CallSite, operation } from "./operation.ts";
+import { problem, unknown } from "./reply.ts";
 
 const DEADLINE_MS = 5_000;
 /** The largest config with the largest pages, in JSON. */
 const MAX_APPLY_BYTES = 4_194_304;
 
-export async function listConfigs(context: AdminContext): Promise<Response> {
-  const query = historyQuery.safeParse(context.req.query());
-  if (!query.success) return badRequest(query.error);
-  const request = { v: 1 as const, before: query.data.before, limit: query.data.limit };
-  const { inForce, trial, versions } = await withDeadline(
-    callCoordinator(context.env, "CONTROL", CONTROL_OBJECT, "history", request),
-    DEADLINE_MS,
-  );
-  const reply: ConfigHistoryReply = {
-    inForce: inForce ?? null,
-    trial: trial ?? null,
-    versions: versions.map((version) => ({ ...version, contentOf: version.contentOf ?? null })),
-  };
-  return context.json(reply);
-}
+const TAG = "Configs";
+const KEEPS = ["kind", "hash", "inForce", "version"];
+const RACED = { 412: "Somebody was faster: another config is in force.", 428: "If-Match is missing." };
 
-export async function readConfig(context: AdminContext): Promise<Response> {
-  const number = await numberOf(context);
-  if (number instanceof Response) return number;
-  const content = await readContent(context.env, number);
-  if (content === undefined) return unknown("config version", String(number), []);
-  const { config, text } = content;
-  const reply: ConfigContentReply = {
-    number,
-    hash: config.hash,
-    text: text ?? null,
-    pages: await pageHashes(config.pages.templates),
-  };
-  return context.json(reply, 200, { etag: `"${number}"` });
+const listConfigs = operation(
+  {
+    id: "listConfigs",
+    method: "GET",
+    path: "/configs",
+    tag: TAG,
+    summary: "List the versions, what is in force, and the trial under way",
+    query: historyQuery,
+    result: configHistoryReply,
+  },
+  async ({ env, query: { before, limit } }) => {
+    const asked = callCoordinator(env, "CONTROL", CONTROL_OBJECT, "history", { v: 1, before, limit });
+    const { inForce, trial, versions } = await withDeadline(asked, DEADLINE_MS);
+    return {
+      inForce: inForce ?? null,
+      trial: trial ?? null,
+      versions: versions.map((version) => ({ ...version, contentOf: version.contentOf ?? null })),
+    };
+  },
+);
+
+const readConfig = operation(
+  {
+    id: "readConfig",
+    method: "GET",
+    path: "/configs/{number}",
+    tag: TAG,
+    summary: "Read a version",
+    params: configParams,
+    result: configContentReply,
+    refusals: { 404: "There is no such version, or its content is no longer kept." },
+  },
+  async ({ env, params, answer }) => {
+    const number = await numberOf(env, params.number);
+    if (number instanceof Response) return number;
+    const content = await readContent(env, number);
+    if (content === undefined) return unknown("config version", String(number), []);
+    const { config, text } = content;
+    answer.headers.set("etag", `"${number}"`);
+    return { number, hash: config.hash, text: text ?? null, pages: await pageHashes(config.pages.templates) };
+  },
+);
+
+const applyConfig = operation(
+  {
+    id: "applyConfig",
+    method: "POST",
+    path: "/configs",
+    tag: TAG,
+    summary: "Apply a config, to everybody or on trial",
+    description: "In force for active traffic within five seconds. With `dryRun` it is only checked.",
+    body: applyBody,
+    maxBodyBytes: MAX_APPLY_BYTES,
+    result: z.union([configOutcomeReply, checkedReply]),
+    status: 201,
+    refusals: { ...RACED, 409: "Another config is on trial.", 422: "The config has problems: `problems` lists all." },
+    ifMatch: true,
+    keeps: KEEPS,
+  },
+  async (call) => {
+    const { env, actor, entryId, body } = call;
+    const expected = expectedNumber(call);
+    if (expected instanceof Response) return expected;
+    const loaded = await checked(env, body);
+    if (loaded instanceof Response) return loaded;
+    const { config, text } = loaded;
+    if (body.dryRun) {
+      call.answer.status = 200;
+      return { kind: "checked" as const, hash: config.hash };
+    }
+    await keepInForce(call);
+    const request = {
+      v: 1 as const,
+      hash: config.hash,
+      packed: await packConfig(config),
+      text,
+      author: signature(actor, body.by),
+      message: body.message,
+      expected,
+      originIds: config.origins.map(({ id }) => id),
+      trial: body.canary,
+      entryId,
+    };
+    const asked = callCoordinator(env, "CONTROL", CONTROL_OBJECT, "apply", request);
+    return answerOutcome(call, await withDeadline(asked, DEADLINE_MS));
+  },
+);
+
+const rollbackConfig = operation(
+  {
+    id: "rollbackConfig",
+    method: "POST",
+    path: "/configs/rollback",
+    tag: TAG,
+    summary: "Put the content of an earlier version in force again",
+    description: "Ends a trial.",
+    body: rollbackBody,
+    result: configOutcomeReply,
+    status: 201,
+    refusals: { ...RACED, 404: "There is no such version, or its content is no longer kept." },
+    ifMatch: true,
+    keeps: KEEPS,
+  },
+  async (call) => {
+    const { env, actor, entryId, body } = call;
+    const expected = expectedNumber(call);
+    if (expected instanceof Response) return expected;
+    await keepInForce(call);
+    const author = signature(actor, body.by);
+    const request = { v: 1 as const, number: body.number, expected, author, message: body.message, entryId };
+    const asked = callCoordinator(env, "CONTROL", CONTROL_OBJECT, "rollback", request);
+    return answerOutcome(call, await withDeadline(asked, DEADLINE_MS));
+  },
+);
+
+const endTrial = operation(
+  {
+    id: "endTrial",
+    method: "POST",
+    path: "/configs/trial/end",
+    tag: TAG,
+    summary: "End a trial before its time",
+    body: endTrialBody,
+    result: configOutcomeReply,
+    status: 201,
+    refusals: { 409: "No config is on trial." },
+    keeps: KEEPS,
+  },
+  async (call) => {
+    const { env, actor, entryId, body } = call;
+    await keepInForce(call);
+    const author = signature(actor, body.by);
+    const request = { v: 1 as const, promote: body.promote, author, message: body.message, entryId };
+    const asked = callCoordinator(env, "CONTROL", CONTROL_OBJECT, "endTrial", request);
+    return answerOutcome(call, await withDeadline(asked, DEADLINE_MS));
+  },
+);
+
+export const configOperations = [listConfigs, readConfig, applyConfig, rollbackConfig, endTrial];
+
+async function keepInForce(call: CallSite): Promise<void> {
+  call.before({ inForce: (await readInForce(call.env)) ?? null });
 }
 
 /** `in-force` stands for the number of the config that everybody has. */
-async function numberOf(context: AdminContext): Promise<number | Response> {
-  const asked = context.req.param("number") ?? "";
+async function numberOf(env: Env, asked: string): Promise<number | Response> {
   if (asked !== "in-force") {
     const number = Number(asked);
     return Number.isSafeInteger(number) && number > 0
       ? number
       : unknown("config version", asked, ["in-force", "a number"]);
   }
-  const inForce = await readInForce(context.env);
+  const inForce = await readInForce(env);
   return inForce === undefined ? problem(404, "No config has been applied or deployed yet") : inForce.number;
 }
 
@@ -84,30 +204,6 @@ async function readContent(
   const content = await withDeadline(asked, DEADLINE_MS);
   if (content === undefined) return undefined;
   return { config: await unpackConfig(new Uint8Array(content.packed)), text: content.text };
-}
-
-export async function applyConfig(context: AdminContext): Promise<Response> {
-  const expected = expectedNumber(context);
-  if (expected instanceof Response) return expected;
-  const body = await readBody(context, applyBody, MAX_APPLY_BYTES);
-  if (body instanceof Response) return body;
-  const loaded = await checked(context.env, body);
-  if (loaded instanceof Response) return loaded;
-  const { config, text } = loaded;
-  if (body.dryRun) return context.json({ kind: "checked", hash: config.hash });
-  const request = {
-    v: 1 as const,
-    hash: config.hash,
-    packed: await packConfig(config),
-    text,
-    author: body.by,
-    message: body.message,
-    expected,
-    originIds: config.origins.map(({ id }) => id),
-    trial: body.canary,
-  };
-  const asked = callCoordinator(context.env, "CONTROL", CONTROL_OBJECT, "apply", request);
-  return answerOutcome(context, await withDeadline(asked, DEADLINE_MS));
 }
 
 /** Pages that the body does not bring are those of the config in force. */
@@ -127,29 +223,11 @@ async function templatesInForce(env: Env): Promise<Readonly<Record<string, PageT
   return content?.config.pages.templates ?? {};
 }
 
-export async function rollbackConfig(context: AdminContext): Promise<Response> {
-  const expected = expectedNumber(context);
-  if (expected instanceof Response) return expected;
-  const body = await readBody(context, rollbackBody);
-  if (body instanceof Response) return body;
-  const request = { v: 1 as const, number: body.number, expected, author: body.by, message: body.message };
-  const asked = callCoordinator(context.env, "CONTROL", CONTROL_OBJECT, "rollback", request);
-  return answerOutcome(context, await withDeadline(asked, DEADLINE_MS));
-}
-
-export async function endTrial(context: AdminContext): Promise<Response> {
-  const body = await readBody(context, endTrialBody);
-  if (body instanceof Response) return body;
-  const request = { v: 1 as const, promote: body.promote, author: body.by, message: body.message };
-  const asked = callCoordinator(context.env, "CONTROL", CONTROL_OBJECT, "endTrial", request);
-  return answerOutcome(context, await withDeadline(asked, DEADLINE_MS));
-}
-
 const ETAG = /^"(\d{1,15})"$/;
 
 /** 0: nothing is in force. */
-function expectedNumber(context: AdminContext): number | Response {
-  const header = context.req.header("if-match")?.trim();
+function expectedNumber({ ifMatch }: CallSite): number | Response {
+  const header = ifMatch?.trim();
   if (header === undefined) {
     return problem(428, 'If-Match is needed: the number of the config you saw in force, like "7" (with its quotes)');
   }
@@ -157,17 +235,14 @@ function expectedNumber(context: AdminContext): number | Response {
   return number === undefined ? problem(400, 'If-Match must be one number in quotes, like "7"') : Number(number);
 }
 
-function answerOutcome(context: AdminContext, outcome: ControlOutcome): Response {
+function answerOutcome({ answer }: CallSite, outcome: ControlOutcome): ConfigOutcomeReply | Response {
   switch (outcome.kind) {
     case "done":
     case "same": {
       const { kind, inForce, version } = outcome;
-      const reply: ConfigOutcomeReply = {
-        kind,
-        inForce,
-        version: { ...version, contentOf: version.contentOf ?? null },
-      };
-      return context.json(reply, kind === "done" ? 201 : 200, { etag: `"${inForce.number}"` });
+      if (kind === "same") answer.status = 200;
+      answer.headers.set("etag", `"${inForce.number}"`);
+      return { kind, inForce, version: { ...version, contentOf: version.contentOf ?? null } };
     }
     case "conflict":
       return problem(412, `Somebody was faster: config ${outcome.inForce.number} is in force now`, undefined, {

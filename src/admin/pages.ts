@@ -1,41 +1,33 @@
 /** Previews of pages: what a caller of a route would get. */
-import type { CompiledRoute, Tables } from "../config/tables.ts";
 import { preview } from "../edge/preview.ts";
-import type { Env } from "../platform/bindings.ts";
-import { type PagePreview, previewQuery } from "./contract.ts";
-import { badRequest, unknown } from "./reply.ts";
+import { pagePreview, previewQuery, routeParams } from "./contract/pages.ts";
+import { routeOf } from "./lookup.ts";
+import { operation } from "./operation.ts";
 
-export interface PreviewSite {
-  readonly tables: Tables;
-  readonly env: Env;
-  readonly nowMs: number;
-}
+const previewPage = operation(
+  {
+    id: "previewPage",
+    method: "GET",
+    path: "/pages/{route}/preview",
+    tag: "Pages",
+    summary: "Preview a page",
+    description: "What a caller of the route would get in a given state. Touches no state.",
+    params: routeParams,
+    query: previewQuery,
+    result: pagePreview,
+    refusals: { 404: "There is no such route." },
+  },
+  async (call) => {
+    const route = routeOf(call, call.params.route);
+    if (route instanceof Response) return route;
+    const { state, accept, lang } = call.query;
+    const answer = preview(call.tables, call.env, call.nowMs, route, {
+      state,
+      headers: { accept, ...(lang === undefined ? {} : { "accept-language": lang }) },
+    });
+    const { status, headers } = answer;
+    return { route: route.id, state, status, headers: Object.fromEntries(headers), body: await answer.text() };
+  },
+);
 
-export async function previewPage(
-  { tables, env, nowMs }: PreviewSite,
-  routeId: string,
-  query: Readonly<Record<string, string>>,
-): Promise<PagePreview | Response> {
-  const route = tables.routes.find(({ id }: CompiledRoute) => id === routeId);
-  if (route === undefined) {
-    return unknown(
-      "route",
-      routeId,
-      tables.routes.map(({ id }) => id),
-    );
-  }
-  const parsed = previewQuery.safeParse(query);
-  if (!parsed.success) return badRequest(parsed.error);
-  const { state, accept, lang } = parsed.data;
-  const answer = preview(tables, env, nowMs, route, {
-    state,
-    headers: { accept, ...(lang === undefined ? {} : { "accept-language": lang }) },
-  });
-  return {
-    route: route.id,
-    state,
-    status: answer.status,
-    headers: Object.fromEntries(answer.headers),
-    body: await answer.text(),
-  };
-}
+export const pageOperations = [previewPage];

@@ -1,45 +1,44 @@
-/** What all admin routes share: bodies that are checked, problems that say what would be valid. */
-import type { z } from "zod";
+/** Answers of all admin routes: RFC 9457 problems with stable types, that say what would be valid. */
+import type * as z from "zod";
 
-const MAX_BODY_BYTES = 16_384;
 export const COORDINATOR_DEADLINE_MS = 2_000;
 
-export async function readBody<Schema extends z.ZodType>(
-  context: { readonly req: { text(): Promise<string> } },
-  schema: Schema,
-  maxBytes = MAX_BODY_BYTES,
-): Promise<z.infer<Schema> | Response> {
-  const text = await context.req.text();
-  if (text.length > maxBytes) return problem(413, `The body must be smaller than ${maxBytes} bytes`);
-  let value: unknown;
-  try {
-    value = text === "" ? {} : JSON.parse(text);
-  } catch {
-    return problem(400, "The body is not JSON");
-  }
-  const parsed = schema.safeParse(value);
-  if (parsed.success) return parsed.data;
-  return badRequest(parsed.error);
-}
+/** The kind of each problem that has no name of its own. */
+const KINDS: Readonly<Record<number, string>> = {
+  400: "bad-request",
+  401: "token-needed",
+  403: "forbidden",
+  404: "not-found",
+  409: "conflict",
+  412: "precondition-failed",
+  413: "body-too-large",
+  422: "not-acceptable",
+  428: "precondition-needed",
+  429: "too-many-calls",
+  503: "unreachable",
+};
 
 export function badRequest({ issues }: z.ZodError): Response {
-  return problem(400, issues.map((issue) => `${issue.path.join(".") || "body"}: ${issue.message}`).join("; "));
+  return problem(400, issues.map((issue) => `${issue.path.join(".") || "request"}: ${issue.message}`).join("; "));
 }
 
 export function unknown(kind: string, id: string, known: readonly string[], status = 404): Response {
-  const valid = known.length <= 20 ? `; valid: ${known.join(", ")}` : "";
+  const valid = known.length > 0 && known.length <= 20 ? `; valid: ${known.join(", ")}` : "";
   return problem(status, `Unknown ${kind} "${id.slice(0, 64)}"${valid}`);
 }
 
-export function notFound(): Response {
-  return problem(404, "Not found");
+/** `more`: members of its own, and `type` where the status does not say enough. */
+export function problem(status: number, title: string, detail?: string, more?: Record<string, unknown>): Response {
+  const body = {
+    type: problemType(KINDS[status] ?? "error"),
+    title,
+    status,
+    ...(detail === undefined ? {} : { detail }),
+    ...more,
+  };
+  return new Response(JSON.stringify(body), { status, headers: { "content-type": "application/problem+json" } });
 }
 
-/** `more`: members of its own. */
-export function problem(status: number, title: string, detail?: string, more?: Record<string, unknown>): Response {
-  const body = { type: "about:blank", title, status, ...(detail === undefined ? {} : { detail }), ...more };
-  return new Response(JSON.stringify(body), {
-    status,
-    headers: { "content-type": "application/problem+json", "cache-control": "no-store" },
-  });
+export function problemType(name: string): string {
+  return `urn:weir:problem:admin:${name}`;
 }

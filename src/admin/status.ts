@@ -1,17 +1,65 @@
 /** What is going on: remaining tokens by tenant, the breakers' states. Asks each coordinator, under a deadline. */
+import * as z from "zod";
 import type { Tables } from "../config/tables.ts";
 import { originObjectName } from "../protocol/origin.ts";
 import { METRICS_OBJECT } from "../edge/stages/record.ts";
 import { tenantCoordinator } from "../protocol/tenant.ts";
 import type { Env } from "../platform/bindings.ts";
 import { callCoordinator, withDeadline } from "../platform/coordinators.ts";
-import type { BreakerStatus, FailModeStatus, StatusReply, TenantStatus } from "./contract.ts";
+import {
+  type BreakerStatus,
+  type FailModeStatus,
+  statusQuery,
+  statusReply,
+  type StatusReply,
+  type TenantStatus,
+} from "./contract/status.ts";
+import { tenantOf } from "./lookup.ts";
+import { operation } from "./operation.ts";
+import { COORDINATOR_DEADLINE_MS } from "./reply.ts";
+import { prometheusText } from "./prometheus.ts";
 
-const DEADLINE_MS = 2_000;
 /** Tenants shown when none is named: each costs a call. */
 const MAX_TENANTS_SHOWN = 100;
 
-export async function readStatus(env: Env, tables: Tables, only: string | undefined): Promise<StatusReply> {
+const getStatus = operation(
+  {
+    id: "readStatus",
+    method: "GET",
+    path: "/status",
+    tag: "Status",
+    summary: "Read what is going on",
+    description: "Remaining tokens by tenant, and the breakers' states. What does not answer is shown as such.",
+    query: statusQuery,
+    result: statusReply,
+    refusals: { 404: "There is no such tenant." },
+  },
+  async (call) => {
+    const only = call.query.tenant;
+    const tenant = only === undefined ? undefined : tenantOf(call, only);
+    return tenant instanceof Response ? tenant : readStatus(call.env, call.tables, only);
+  },
+);
+
+const getMetrics = operation(
+  {
+    id: "readMetrics",
+    method: "GET",
+    path: "/_weir/metrics",
+    tag: "Status",
+    summary: "Read the counters, in Prometheus' text format",
+    result: z.string(),
+    contentType: "text/plain; version=0.0.4; charset=utf-8",
+  },
+  async ({ env }) => {
+    const totals = callCoordinator(env, "METRICS", METRICS_OBJECT, "totals", { v: 1 });
+    return prometheusText(await withDeadline(totals, COORDINATOR_DEADLINE_MS));
+  },
+);
+
+export const statusOperations = [getStatus, getMetrics];
+
+async function readStatus(env: Env, tables: Tables, only: string | undefined): Promise<StatusReply> {
   const { tenants } = tables.config;
   const shown = tenants.filter((tenant) => only === undefined || tenant.id === only).slice(0, MAX_TENANTS_SHOWN);
   const [tenantStatuses, origins, failModes] = await Promise.all([
@@ -33,7 +81,10 @@ const FAILED_SERIES = /^weir_limit_failed_total\{tenant="([^"]*)",mode="([^"]*)"
 
 async function failModeStatus(env: Env, only: string | undefined): Promise<readonly FailModeStatus[] | null> {
   try {
-    const totals = await withDeadline(callCoordinator(env, "METRICS", METRICS_OBJECT, "totals", { v: 1 }), DEADLINE_MS);
+    const totals = await withDeadline(
+      callCoordinator(env, "METRICS", METRICS_OBJECT, "totals", { v: 1 }),
+      COORDINATOR_DEADLINE_MS,
+    );
     return Object.entries(totals).flatMap(([series, requests]) => {
       const [, tenant, mode] = FAILED_SERIES.exec(series) ?? [];
       if (tenant === undefined || mode === undefined || (only !== undefined && tenant !== only)) return [];
@@ -47,7 +98,7 @@ async function failModeStatus(env: Env, only: string | undefined): Promise<reado
 async function tenantStatus(env: Env, tenant: string, plan: string): Promise<TenantStatus> {
   try {
     const call = callCoordinator(env, "TENANT", tenantCoordinator(tenant), "status", { v: 1 });
-    const { partitions, leaseCalls } = await withDeadline(call, DEADLINE_MS);
+    const { partitions, leaseCalls } = await withDeadline(call, COORDINATOR_DEADLINE_MS);
     return { tenant, plan, limits: partitions, leaseCalls };
   } catch {
     // Shown as "out of reach"; the others are still worth seeing.
@@ -58,7 +109,7 @@ async function tenantStatus(env: Env, tenant: string, plan: string): Promise<Ten
 async function breakerStatus(env: Env, origin: string): Promise<BreakerStatus> {
   try {
     const call = callCoordinator(env, "ORIGIN", originObjectName(origin), "status", { v: 1 });
-    const { view, forced, score, outstandingProbes, history } = await withDeadline(call, DEADLINE_MS);
+    const { view, forced, score, outstandingProbes, history } = await withDeadline(call, COORDINATOR_DEADLINE_MS);
     return {
       origin,
       state: view?.state ?? "closed",

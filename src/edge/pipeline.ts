@@ -22,7 +22,7 @@ import { respond } from "./stages/respond.ts";
 import { rollout } from "./stages/rollout.ts";
 import { route } from "./stages/route.ts";
 
-type Stage = (edge: Edge, x: Exchange) => StageAnswer;
+export type Stage = (edge: Edge, x: Exchange) => StageAnswer;
 
 const STAGES: readonly Stage[] = [
   ingress,
@@ -38,11 +38,17 @@ const STAGES: readonly Stage[] = [
   degrade,
 ];
 
-export async function handle(edge: Edge, request: Request, env: Env, context: ExecutionContext): Promise<Response> {
+export async function handle(
+  edge: Edge,
+  request: Request,
+  env: Env,
+  context: ExecutionContext,
+  stages = STAGES,
+): Promise<Response> {
   const x = beginExchange(edge, request, env, context);
   let answer: Response | undefined;
   try {
-    for (const stage of STAGES) {
+    for (const stage of stages) {
       const result = stage(edge, x);
       answer = result instanceof Promise ? await result : result;
       if (answer !== undefined) break;

@@ -88,10 +88,14 @@ function readClaims({ prefix, text, keyId }: WrittenClaims): ApiKeyClaims | unde
   };
 }
 
-async function macOf(secret: KeySecret, { prefix, text, keyId }: WrittenClaims): Promise<Uint8Array> {
-  const context = prefix === PREFIX ? CONTEXT : CONTEXT_WITH_CLAIMS;
-  const bytes = new TextEncoder().encode(`${context}|${text}|${keyId}`);
-  return new Uint8Array(await crypto.subtle.sign("HMAC", secret, bytes)).subarray(0, MAC_BYTES);
+function macOf(secret: KeySecret, { prefix, text, keyId }: WrittenClaims): Promise<Uint8Array> {
+  return shortMac(secret, `${prefix === PREFIX ? CONTEXT : CONTEXT_WITH_CLAIMS}|${text}|${keyId}`);
+}
+
+/** The first 128 bits of the text's HMAC. */
+export async function shortMac(secret: KeySecret, text: string): Promise<Uint8Array> {
+  const mac = await crypto.subtle.sign("HMAC", secret, new TextEncoder().encode(text));
+  return new Uint8Array(mac).subarray(0, MAC_BYTES);
 }
 
 /** Names a principal that its issuer names: 96 bits of SHA-256, so that the name itself goes nowhere. */
@@ -125,13 +129,13 @@ function parse(presented: string): (WrittenClaims & { readonly mac: Uint8Array }
 }
 
 /** Compares all bytes, whatever the first ones are. */
-function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
   let difference = a.length ^ b.length;
   for (let index = 0; index < a.length; index++) difference |= (a[index] ?? 0) ^ (b[index] ?? 0);
   return difference === 0;
 }
 
-function isHex(text: string): boolean {
+export function isHex(text: string): boolean {
   for (let index = 0; index < text.length; index++) {
     if (!"0123456789abcdef".includes(text.charAt(index))) return false;
   }
@@ -142,14 +146,14 @@ function hex(bytes: Uint8Array): string {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-function base64url(bytes: Uint8Array): string {
+export function base64url(bytes: Uint8Array): string {
   return btoa(String.fromCharCode(...bytes))
     .replaceAll("+", "-")
     .replaceAll("/", "_")
     .replaceAll("=", "");
 }
 
-function fromBase64url(text: string): Uint8Array | undefined {
+export function fromBase64url(text: string): Uint8Array | undefined {
   try {
     return Uint8Array.from(atob(text.replaceAll("-", "+").replaceAll("_", "/")), (character) =>
       character.charCodeAt(0),

@@ -36,6 +36,8 @@ export interface Env {
   readonly WEIR_ADMIN_TOKEN?: string;
   /** Secret: what a proxy in front proves itself with (identity rule `trustedHeader`), at least 32 characters. */
   readonly WEIR_PROXY_SECRET?: string;
+  /** Host name the admin API is on; the others have none then, and it has nothing else. */
+  readonly WEIR_ADMIN_HOST?: string;
   /** Overrides the PoP's name; otherwise `request.cf.colo`. */
   readonly WEIR_POP?: string;
   /** "1": answers carry `Server-Timing`. */

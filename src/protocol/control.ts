@@ -1,4 +1,5 @@
 /** What edges, coordinators and the admin API say to the Control object. Times are durations, except where a name ends in `AtMs`. */
+import type { AdminRecordsProtocol } from "./admin-records.ts";
 import type { ArmCounts, Arms, ConfigInForce } from "../policy/rollout/rollout.ts";
 
 /** There is one. */
@@ -58,7 +59,7 @@ export type ControlOutcome =
   | { readonly kind: "same"; readonly inForce: ConfigInForce; readonly version: ConfigVersionInfo }
   | ControlRefusal;
 
-export interface ControlProtocol {
+export interface ControlProtocol extends AdminRecordsProtocol {
   /** What holds. `bundle`: what this isolate was deployed with; `wantsBundle`: it is news, and wanted. */
   inForce(request: {
     readonly v: 1;
@@ -85,6 +86,8 @@ export interface ControlProtocol {
       readonly expected: number;
       readonly originIds: readonly string[];
       readonly trial: { readonly shareRatio: number; readonly forMs: number } | undefined;
+      /** Of the audit: that entry is done together with the change. Left out by what is older than the audit. */
+      readonly entryId?: number;
     },
   ): Promise<ControlOutcome>;
   /** The content of an earlier version becomes a new version. Ends a trial. */
@@ -94,6 +97,7 @@ export interface ControlProtocol {
     readonly expected: number;
     readonly author: string;
     readonly message: string;
+    readonly entryId?: number;
   }): Promise<ControlOutcome>;
   /** By hand, before its time: to everybody, or taken back. */
   endTrial(request: {
@@ -101,6 +105,7 @@ export interface ControlProtocol {
     readonly promote: boolean;
     readonly author: string;
     readonly message: string;
+    readonly entryId?: number;
   }): Promise<ControlOutcome>;
   /** What an edge counted since its last report; each number once. The reply says what holds. */
   countTrial(request: {

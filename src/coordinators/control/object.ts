@@ -3,7 +3,6 @@
  * Origin objects are then told by alarm, until each has heard it, and their views tell the edges. No request of the data
  * plane waits for this object.
  */
-import { DurableObject } from "cloudflare:workers";
 import type { Env } from "../../platform/bindings.ts";
 import { callCoordinator, withDeadline } from "../../platform/coordinators.ts";
 import {
@@ -22,6 +21,7 @@ import type {
   TrialStatus,
 } from "../../protocol/control.ts";
 import { originObjectName } from "../../protocol/origin.ts";
+import { AdminRecords } from "./admin-records.ts";
 import { ConfigLog, type StoredTrial, type StoredVersion } from "./config-log.ts";
 
 type Request<Method extends keyof ControlProtocol> = Parameters<ControlProtocol[Method]>[0];
@@ -51,7 +51,15 @@ interface Draft {
   readonly trial: { readonly shareRatio: number; readonly forMs: number } | undefined;
 }
 
-export class Control extends DurableObject<Env> implements ControlProtocol {
+interface Change {
+  /** The number that the writer saw in force. */
+  readonly expected: number;
+  readonly refusedOnTrial: boolean;
+  /** Of the audit. */
+  readonly entryId: number | undefined;
+}
+
+export class Control extends AdminRecords implements ControlProtocol {
   readonly #log: ConfigLog;
 
   constructor(state: DurableObjectState, env: Env) {
@@ -94,10 +102,10 @@ export class Control extends DurableObject<Env> implements ControlProtocol {
   }
 
   async apply(request: Request<"apply">): Promise<ControlOutcome> {
-    const { expected, hash, packed, text, author, message, originIds, trial } = request;
+    const { expected, hash, packed, text, author, message, originIds, trial, entryId } = request;
     checkContent(packed, text, originIds);
     if (trial !== undefined) checkTrial(trial);
-    return this.#change(expected, true, (inForce) => {
+    return this.#change({ expected, refusedOnTrial: true, entryId }, (inForce) => {
       const stands = inForce === undefined ? undefined : this.#log.version(inForce.number);
       if (inForce !== undefined && stands?.hash === hash) return { kind: "same", inForce, version: infoOf(stands) };
       const content = { packed, text };
@@ -115,8 +123,8 @@ export class Control extends DurableObject<Env> implements ControlProtocol {
     });
   }
 
-  async rollback({ number, expected, author, message }: Request<"rollback">): Promise<ControlOutcome> {
-    return this.#change(expected, false, (inForce) => {
+  async rollback({ number, expected, author, message, entryId }: Request<"rollback">): Promise<ControlOutcome> {
+    return this.#change({ expected, refusedOnTrial: false, entryId }, (inForce) => {
       const version = this.#log.version(number);
       if (version === undefined || !this.#log.hasContent(number)) return { kind: "unknown-version" };
       if (
@@ -140,10 +148,13 @@ export class Control extends DurableObject<Env> implements ControlProtocol {
     });
   }
 
-  async endTrial({ promote, author, message }: Request<"endTrial">): Promise<ControlOutcome> {
+  async endTrial({ promote, author, message, entryId }: Request<"endTrial">): Promise<ControlOutcome> {
     const trial = this.#log.trial();
     if (trial === undefined) return { kind: "no-trial" };
-    const outcome = this.#turn((nowMs) => this.#endTrial(trial, promote, author, message, nowMs));
+    const outcome = this.#turn((nowMs) => {
+      this.markDone(entryId);
+      return this.#endTrial(trial, promote, author, message, nowMs);
+    });
     await this.#setAlarm();
     return outcome;
   }
@@ -228,8 +239,7 @@ export class Control extends DurableObject<Env> implements ControlProtocol {
 
   /** `draft` decides what becomes of it, or that nothing does. */
   async #change(
-    expected: number,
-    refusedOnTrial: boolean,
+    { expected, refusedOnTrial, entryId }: Change,
     draft: (inForce: ConfigInForce | undefined) => Draft | ControlOutcome,
   ): Promise<ControlOutcome> {
     const inForce = this.#log.inForce();
@@ -237,7 +247,10 @@ export class Control extends DurableObject<Env> implements ControlProtocol {
     if (inForce?.canary !== undefined && refusedOnTrial) return { kind: "on-trial", inForce };
     const drafted = draft(inForce);
     if ("kind" in drafted) return drafted;
-    const outcome = this.#turn((nowMs) => this.#add(drafted, nowMs, nowMs));
+    const outcome = this.#turn((nowMs) => {
+      this.markDone(entryId);
+      return this.#add(drafted, nowMs, nowMs);
+    });
     await this.#setAlarm();
     return outcome;
   }

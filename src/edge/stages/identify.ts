@@ -107,13 +107,14 @@ function learnAddress(edge: Edge, x: Exchange): AddressPartition | Promise<Addre
   return partitionKey instanceof Promise ? partitionKey.then(remember) : remember(partitionKey);
 }
 
-/** One caller is an IPv4 address or an IPv6 /64; IPv4-mapped addresses are IPv4. Anything else shares one partition. */
+/** One caller is an IPv4 address or an IPv6 /64; IPv4-mapped addresses are IPv4. All others are one, "unknown". */
+export function networkOf(address: string): string {
+  if (!ipaddr.isValid(address)) return "unknown";
+  const parsed = ipaddr.process(address);
+  return parsed instanceof ipaddr.IPv6 ? parsed.toByteArray().slice(0, 8).join(".") : parsed.toNormalizedString();
+}
+
 export function addressPartition(address: string): Omit<AddressPartition, "partitionKey"> {
-  let network = "unknown";
-  if (ipaddr.isValid(address)) {
-    const parsed = ipaddr.process(address);
-    network = parsed instanceof ipaddr.IPv6 ? parsed.toByteArray().slice(0, 8).join(".") : parsed.toNormalizedString();
-  }
-  const bucket = hash32(network) % ANONYMOUS_PARTITIONS;
+  const bucket = hash32(networkOf(address)) % ANONYMOUS_PARTITIONS;
   return { principal: `a${bucket}`, coordinatorSuffix: String(bucket % ANONYMOUS_COORDINATORS) };
 }

@@ -1,0 +1,60 @@
+/** Who may do what: the one table of the admin API's operations. A route that is not in it does not compile. */
+import type { Role } from "../protocol/admin-records.ts";
+
+/**
+ * A `write` is in the audit, is refused where it comes from another site, and happens only when its entry is stored.
+ * `reader`: sees everything but tokens. `operator`: acts in an outage. `admin`: configures, and hands out access.
+ */
+export const ACCESS = {
+  readMetrics: { role: "reader", kind: "read" },
+  readStatus: { role: "reader", kind: "read" },
+  listKeys: { role: "reader", kind: "read" },
+  createKey: { role: "admin", kind: "write" },
+  rotateKey: { role: "admin", kind: "write" },
+  revokeKey: { role: "admin", kind: "write" },
+  listOverrides: { role: "reader", kind: "read" },
+  setOverride: { role: "operator", kind: "write" },
+  removeOverride: { role: "operator", kind: "write" },
+  previewPage: { role: "reader", kind: "read" },
+  readBreaker: { role: "reader", kind: "read" },
+  tripBreaker: { role: "operator", kind: "write" },
+  resetBreaker: { role: "operator", kind: "write" },
+  listConfigs: { role: "reader", kind: "read" },
+  readConfig: { role: "reader", kind: "read" },
+  applyConfig: { role: "admin", kind: "write" },
+  rollbackConfig: { role: "admin", kind: "write" },
+  endTrial: { role: "admin", kind: "write" },
+  listTokens: { role: "admin", kind: "read" },
+  createToken: { role: "admin", kind: "write" },
+  revokeToken: { role: "admin", kind: "write" },
+  readAudit: { role: "reader", kind: "read" },
+} as const satisfies Readonly<Record<string, { readonly role: Role; readonly kind: "read" | "write" }>>;
+
+export type OperationId = keyof typeof ACCESS;
+
+/** Who calls: the bearer of a token that was made, or of the deployment's ("root"). */
+export interface Actor {
+  /** Of the token. */
+  readonly id: string;
+  readonly name: string;
+  readonly role: Role;
+  /** The tenants whose routes it reaches, and nothing else; undefined: everything. */
+  readonly tenants: readonly string[] | undefined;
+}
+
+export type AccessVerdict = "allowed" | "role-missing" | "outside-scope";
+
+const RANK: Readonly<Record<Role, number>> = { reader: 0, operator: 1, admin: 2 };
+
+/** `tenant`: named by the path; undefined: the path names none. What there is plays no part, so it cannot be found out. */
+export function accessOf(actor: Actor, operation: OperationId, tenant: string | undefined): AccessVerdict {
+  if (RANK[actor.role] < RANK[ACCESS[operation].role]) return "role-missing";
+  if (actor.tenants === undefined) return "allowed";
+  return tenant !== undefined && actor.tenants.includes(tenant) ? "allowed" : "outside-scope";
+}
+
+/** For histories: the token first, then who its bearer says they are. Labels of tokens contain no brackets. */
+export function signature({ id, name }: Actor, by: string | undefined): string {
+  const who = id === name ? name : `${name} ${id}`;
+  return (by === undefined ? who : `${who} (${by})`).slice(0, 100);
+}

@@ -1,0 +1,21 @@
+/** All routes of the admin API, in the order of its document. */
+import { auditOperations } from "./audit.ts";
+import { breakerOperations } from "./breakers.ts";
+import { configOperations } from "./configs.ts";
+import { keyOperations } from "./keys.ts";
+import type { Operation } from "./operation.ts";
+import { overrideOperations } from "./overrides.ts";
+import { pageOperations } from "./pages.ts";
+import { statusOperations } from "./status.ts";
+import { tokenOperations } from "./tokens.ts";
+
+export const OPERATIONS: readonly Operation[] = [
+  ...statusOperations,
+  ...breakerOperations,
+  ...overrideOperations,
+  ...keyOperations,
+  ...configOperations,
+  ...pageOperations,
+  ...tokenOperations,
+  ...auditOperations,
+];
