@@ -1,7 +1,7 @@
 /** Who may know whom: docs/ARCHITECTURE.md, "Rooms". Checked by test/architecture.test.ts, which first proves itself. */
 const room = (name) => `^src/${name}/`;
 
-/** A room may import itself, the rooms named here, and npm packages where `npm` says so. */
+/** A room may import itself, the rooms and files named here, and npm packages where `npm` says so. */
 const rooms = {
   "policy/kernel": { rooms: [], npm: false },
   protocol: { rooms: ["policy", "config"], npm: false },
@@ -10,6 +10,7 @@ const rooms = {
   platform: { rooms: ["policy", "protocol"], npm: false },
   edge: { rooms: ["policy", "protocol", "config", "http", "platform", "coordinators"], npm: true },
   coordinators: { rooms: ["policy", "protocol", "config", "http", "platform"], npm: false },
+  hono: { rooms: ["policy", "protocol", "config", "platform", "edge"], files: ["front"], npm: true },
   admin: { rooms: ["policy", "protocol", "config", "http", "platform", "edge", "coordinators"], npm: true },
 };
 
@@ -19,7 +20,10 @@ const roomRules = Object.entries(rooms).flatMap(([name, may]) => [
     comment: `src/${name} may import: ${[...may.rooms, "itself"].join(", ")}`,
     severity: "error",
     from: { path: room(name) },
-    to: { path: "^(src|cli|ui|local|bench|sim|test|scripts)/", pathNot: [room(name), ...may.rooms.map(room)] },
+    to: {
+      path: "^(src|cli|ui|local|bench|sim|test|scripts)/",
+      pathNot: [room(name), ...may.rooms.map(room), ...(may.files ?? []).map((file) => `^src/${file}\\.ts$`)],
+    },
   },
   ...(may.npm
     ? []
@@ -63,7 +67,7 @@ module.exports = {
     {
       name: "coordinators-from-elsewhere-as-types",
       severity: "error",
-      from: { path: "^src/(edge|admin)/" },
+      from: { path: "^src/(edge|admin|hono)/" },
       to: { path: room("coordinators"), dependencyTypesNot: ["type-only"] },
     },
     {

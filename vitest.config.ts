@@ -41,7 +41,7 @@ export default defineConfig({
         resolve: { alias: { "#bundled-config": path("./test/support/bundled-config.ts") } },
         test: {
           name: "workers",
-          include: ["test/{coordinators,edge,attacks}/**/*.test.ts"],
+          include: ["test/{coordinators,edge,hono,attacks}/**/*.test.ts"],
           maxWorkers: 4,
           sequence: { groupOrder: 1 },
           testTimeout: 20_000,
@@ -51,7 +51,7 @@ export default defineConfig({
         // The whole gateway from Node: real workerd, real sockets, real origins. What these say holds on a busy machine.
         test: {
           name: "scenarios",
-          include: ["test/{scenarios,cli,local}/**/*.test.ts", "test/conformance/*.test.ts"],
+          include: ["test/{scenarios,cli,local,library}/**/*.test.ts", "test/conformance/*.test.ts"],
           environment: "node",
           maxWorkers: 2,
           sequence: { groupOrder: 2 },

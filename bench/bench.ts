@@ -15,6 +15,7 @@ import { mintApiKey } from "../src/platform/api-key.ts";
 import { type LeaseCallFigures, measureLeaseCalls } from "./lease-calls.ts";
 import { type LimiterFigures, limiterFails, limiterReport, measureLimiter } from "./limiter-report.ts";
 import { load, type Round, tool } from "./load.ts";
+import { processCpuMs } from "./process-cpu.ts";
 import { OBJECT_PER_REQUEST, PASS_THROUGH } from "./rivals.ts";
 
 const CONNECTIONS = 32;
@@ -28,6 +29,9 @@ interface Contender {
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly rounds: Round[];
+  /** CPU ms of its process for each request, one figure a round. */
+  readonly cpu: number[];
+  readonly pid?: number | undefined;
   stop(): Promise<void>;
 }
 
@@ -91,11 +95,23 @@ async function startContenders(originUrl: string): Promise<Contender[]> {
   const key = await mintApiKey(SECRETS.WEIR_KEY_SECRET, { tenantId: "acme", keyId: "0123456789abcdef" });
   const headers = { authorization: `Bearer ${key}` };
   const [gatewayUrl = ""] = gateway.urls;
+  const { pid } = gateway;
+  const contender = (
+    name: string,
+    url: string,
+    more: Omit<Contender, "name" | "url" | "rounds" | "cpu">,
+  ): Contender => ({
+    name,
+    url,
+    rounds: [],
+    cpu: [],
+    ...more,
+  });
   return [
-    { name: "pass-through", url: `${passThrough.url}/x`, headers: {}, rounds: [], stop: () => passThrough.stop() },
-    { name: "gateway", url: `${gatewayUrl}/x`, headers, rounds: [], stop: () => gateway.stop() },
-    { name: "gateway, cached", url: `${gatewayUrl}/cached/x`, headers, rounds: [], stop: async () => undefined },
-    { name: "object per request", url: `${perRequest.url}/x`, headers: {}, rounds: [], stop: () => perRequest.stop() },
+    contender("pass-through", `${passThrough.url}/x`, { headers: {}, stop: () => passThrough.stop() }),
+    contender("gateway", `${gatewayUrl}/x`, { headers, pid, stop: () => gateway.stop() }),
+    contender("gateway, cached", `${gatewayUrl}/cached/x`, { headers, pid, stop: async () => undefined }),
+    contender("object per request", `${perRequest.url}/x`, { headers: {}, stop: () => perRequest.stop() }),
   ];
 }
 
@@ -129,7 +145,13 @@ async function main(): Promise<number> {
     for (let round = 0; round < rounds; round++) {
       for (const contender of contenders) {
         console.error(`round ${round + 1}/${rounds}: ${contender.name}`);
-        contender.rounds.push(await load(contender.url, contender.headers, seconds, CONNECTIONS));
+        const beganAt = processCpuMs(contender.pid);
+        const result = await load(contender.url, contender.headers, seconds, CONNECTIONS);
+        const endedAt = processCpuMs(contender.pid);
+        contender.rounds.push(result);
+        if (beganAt !== undefined && endedAt !== undefined) {
+          contender.cpu.push((endedAt - beganAt) / (result.requestsPerSecond * seconds));
+        }
       }
     }
   } finally {
@@ -154,8 +176,9 @@ interface Report {
 
 /** True: something failed. */
 function report(contenders: readonly Contender[], options: Report): boolean {
-  const figures = contenders.map(({ name, rounds }) => ({
+  const figures = contenders.map(({ name, rounds, cpu }) => ({
     name,
+    cpuMsPerRequest: cpu.length === 0 ? undefined : Number(median(cpu).toFixed(3)),
     requestsPerSecond: Math.round(median(rounds.map((round) => round.requestsPerSecond))),
     p50Ms: median(rounds.map((round) => round.p50Ms)),
     p99Ms: median(rounds.map((round) => round.p99Ms)),
@@ -170,7 +193,7 @@ function report(contenders: readonly Contender[], options: Report): boolean {
     );
     for (const row of rows) {
       console.log(
-        `${row.name.padEnd(20)} ${String(row.requestsPerSecond).padStart(7)} req/s  p50 ${row.p50Ms.toFixed(2)} ms  p99 ${row.p99Ms.toFixed(2)} ms  ${row.ratio.toFixed(2)} × pass-through  ${row.errors} errors`,
+        `${row.name.padEnd(20)} ${String(row.requestsPerSecond).padStart(7)} req/s  p50 ${row.p50Ms.toFixed(2)} ms  p99 ${row.p99Ms.toFixed(2)} ms  ${row.ratio.toFixed(2)} × pass-through  ${row.errors} errors${row.cpuMsPerRequest === undefined ? "" : `  ${row.cpuMsPerRequest} CPU ms per request, HTTP and objects with it`}`,
       );
     }
     console.log(`\n${limiterReport(options.limiter, options.leaseCalls)}`);

@@ -16,12 +16,13 @@ export const gatewayArguments = {
   json: { type: "boolean", description: "Print JSON", default: false },
 } as const;
 
-interface Target {
+export interface Target {
   readonly url: string;
   readonly token: string;
 }
 
-function findGateway(stateDir: string | undefined): Target {
+/** Throws CliError when there is none. */
+export function findGateway(stateDir: string | undefined): Target {
   const url = process.env["WEIR_URL"];
   const token = process.env["WEIR_TOKEN"];
   if (url !== undefined && url !== "" && stateDir === undefined) {

@@ -1,4 +1,5 @@
 /** What commands end with, and how they print. */
+import pc from "picocolors";
 
 export const EXIT = { ok: 0, error: 1, usage: 2, differences: 3, refused: 4 } as const;
 
@@ -11,6 +12,19 @@ export class CliError extends Error {
     super(message);
     this.exitCode = exitCode;
   }
+}
+
+/** On a terminal, unless NO_COLOR or --no-color says otherwise; FORCE_COLOR for a pager that shows colours. */
+export function hasColour(stream: { readonly isTTY?: boolean }): boolean {
+  if ((process.env["NO_COLOR"] ?? "") !== "" || process.argv.includes("--no-color")) return false;
+  return stream.isTTY === true || !["", "0"].includes(process.env["FORCE_COLOR"] ?? "");
+}
+
+export const colour = pc.createColors(hasColour(process.stdout));
+
+/** Somebody is there to be asked; questions are on stderr, so that stdout stays data. */
+export function isInteractive(): boolean {
+  return process.stdin.isTTY && process.stderr.isTTY;
 }
 
 export function printJson(value: unknown): void {

@@ -1,9 +1,8 @@
 /** `weir status [--tenant ID]`: remaining tokens by tenant, the breakers' states. */
 import { defineCommand } from "citty";
-import pc from "picocolors";
 import type { StatusReply } from "../../src/admin/contract.ts";
 import { callAdmin, gatewayArguments } from "../client.ts";
-import { printJson, printTable } from "../output.ts";
+import { colour, printJson, printTable } from "../output.ts";
 
 export const statusCommand = defineCommand({
   meta: { name: "status", description: "Remaining tokens and breakers" },
@@ -17,7 +16,7 @@ export const statusCommand = defineCommand({
     }
     printTable([["TENANT", "PLAN", "LIMIT", "FREE", "LEASED", "OF"], ...status.tenants.flatMap(tenantRows)]);
     for (const { tenant, mode, requests } of status.failModes ?? []) {
-      console.error(pc.yellow(`${tenant}: ${requests} requests were decided by the fail mode ${mode}`));
+      console.error(colour.yellow(`${tenant}: ${requests} requests were decided by the fail mode ${mode}`));
     }
     if (status.truncated) console.error("more tenants exist: name one with --tenant");
     process.stdout.write("\n");
@@ -35,7 +34,7 @@ export const statusCommand = defineCommand({
 });
 
 function tenantRows({ tenant, plan, limits }: StatusReply["tenants"][number]): string[][] {
-  if (limits === null) return [[tenant, plan, pc.red("its coordinator did not answer"), "", "", ""]];
+  if (limits === null) return [[tenant, plan, colour.red("its coordinator did not answer"), "", "", ""]];
   if (limits.length === 0) return [[tenant, plan, "(untouched: all full)", "", "", ""]];
   return limits.map((limit) => [
     tenant,

@@ -43,6 +43,11 @@ export function compileTables(config: Config, beside?: Tables): Tables {
     if (tenant !== undefined && compiled !== undefined) tenants.set(id, compiled);
     return compiled;
   };
+  const onPlan = new Map(
+    Object.entries(config.plans).map(([plan, content]) => {
+      return [plan, compileTenant("", false, content, accessOf(content.access, undefined))];
+    }),
+  );
   const anonymous = new Map(
     Object.entries(config.plans).map(([plan, content]) => {
       return [plan, compileTenant("anonymous", true, content, accessOf(content.access, undefined))];
@@ -59,6 +64,10 @@ export function compileTables(config: Config, beside?: Tables): Tables {
     pages: compilePages(config.pages),
     tenant: tenantOf,
     compileTenant: compileKnown,
+    tenantOn: (plan, id) => {
+      const tenant = onPlan.get(plan);
+      return tenant === undefined ? undefined : { ...tenant, id };
+    },
     anonymous: (plan) => anonymous.get(plan),
     matchRoute: (method, host, path) => {
       const candidates = byFirstSegment.get(firstSegment(path)) ?? elsewhere;

@@ -15,7 +15,7 @@ import { checkConfig, checkSense, type Finding } from "./checks.ts";
 import type { Config } from "./model.ts";
 import { normalise } from "./normalise.ts";
 import { type PageSource, readPages } from "./pages/files.ts";
-import { BOUNDS, configSchema } from "./schema.ts";
+import { BOUNDS, type ConfigFile, configSchema } from "./schema.ts";
 
 export interface Problem {
   /** `plans.free.limits.requests.rate`, "" for the whole file. */
@@ -34,10 +34,17 @@ export interface LoadedConfig {
   readonly warnings: readonly Problem[];
 }
 
-export type LoadResult = LoadedConfig | { readonly ok: false; readonly problems: readonly Problem[] };
+interface Refused {
+  readonly ok: false;
+  readonly problems: readonly Problem[];
+}
+
+export type LoadResult = LoadedConfig | Refused;
 
 export interface LoadOptions extends PageSource {
   readonly configVersion: number;
+  /** Default: what a gateway needs. */
+  readonly schema?: typeof configSchema;
 }
 
 const FORBIDDEN_KEYS: readonly string[] = ["__proto__", "constructor", "prototype"];
@@ -46,6 +53,33 @@ const BYTE_ORDER_MARK = "\uFEFF";
 
 export async function loadConfig(fileText: string, options: LoadOptions): Promise<LoadResult> {
   const text = fileText.startsWith(BYTE_ORDER_MARK) ? fileText.slice(1) : fileText;
+  const parsed = parseConfig(text, options.schema ?? configSchema);
+  if (!parsed.ok) return parsed;
+  const { tree, file } = parsed;
+  const pages = await readPages(file, options);
+  const findings = [...checkConfig(file), ...pages.findings];
+  if (findings.length > 0) return refused(text, locate(tree, findings));
+
+  const content = normalise(file, pages);
+  return {
+    ok: true,
+    config: { configVersion: options.configVersion, hash: await sha256(content), ...content },
+    text,
+    warnings: toProblems(text, locate(tree, checkSense(file))),
+  };
+}
+
+/** What can be said without its pages, at once: undefined, or every problem. */
+export function findProblems(text: string, schema: typeof configSchema): readonly Problem[] | undefined {
+  const parsed = parseConfig(text, schema);
+  if (!parsed.ok) return parsed.problems;
+  const findings = checkConfig(parsed.file);
+  return findings.length === 0 ? undefined : toProblems(text, locate(parsed.tree, findings));
+}
+
+type Parsed = { readonly ok: true; readonly tree: Node; readonly file: ConfigFile } | Refused;
+
+function parseConfig(text: string, schema: typeof configSchema): Parsed {
   const bytes = new TextEncoder().encode(text).length;
   if (bytes >= BOUNDS.fileBytes) {
     return refused(text, [
@@ -60,20 +94,9 @@ export async function loadConfig(fileText: string, options: LoadOptions): Promis
   const keys = keyFindings(tree);
   if (keys.length > 0) return refused(text, keys);
 
-  const parsed = configSchema.safeParse(getNodeValue(tree));
+  const parsed = schema.safeParse(getNodeValue(tree));
   if (!parsed.success) return refused(text, locate(tree, parsed.error.issues.flatMap(issueFindings)));
-
-  const pages = await readPages(parsed.data, options);
-  const findings = [...checkConfig(parsed.data), ...pages.findings];
-  if (findings.length > 0) return refused(text, locate(tree, findings));
-
-  const content = normalise(parsed.data, pages);
-  return {
-    ok: true,
-    config: { configVersion: options.configVersion, hash: await sha256(content), ...content },
-    text,
-    warnings: toProblems(text, locate(tree, checkSense(parsed.data))),
-  };
+  return { ok: true, tree, file: parsed.data };
 }
 
 /** One line for people: `weir.jsonc:3:7 plans.free: message`. */
@@ -86,7 +109,7 @@ interface LocatedFinding extends Finding {
   readonly offset: number;
 }
 
-function refused(text: string, findings: readonly LocatedFinding[]): LoadResult {
+function refused(text: string, findings: readonly LocatedFinding[]): Refused {
   return { ok: false, problems: toProblems(text, findings) };
 }
 

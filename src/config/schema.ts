@@ -322,6 +322,11 @@ export const configSchema = strict({
   routes: z.array(route).min(1).max(BOUNDS.routes).describe("Tried in order; the first that matches is taken."),
 });
 
+/** As a library nothing need be routed, so that a config may hold limits alone. */
+export const librarySchema: typeof configSchema = configSchema.extend({
+  routes: z.array(route).max(BOUNDS.routes),
+});
+
 export type PageFiles = z.infer<typeof pageFiles>;
 export type ConfigFile = z.infer<typeof configSchema>;
 export type AccessFile = z.infer<typeof access>;

@@ -2,10 +2,16 @@
 
 /** `; did you mean "x"? valid: a, b` */
 export function suggest(value: string, known: readonly string[]): string {
-  const near = known.toSorted((a, b) => distance(value, a) - distance(value, b))[0];
-  const hint = near !== undefined && distance(value, near) <= 2 ? `; did you mean "${near}"?` : ";";
+  const near = nearest(value, known);
+  const hint = near === undefined ? ";" : `; did you mean "${near}"?`;
   const shown = known.slice(0, 20).join(", ");
   return `${hint} valid: ${shown === "" ? "none is defined" : shown}${known.length > 20 ? ", …" : ""}`;
+}
+
+/** At most two letters away; undefined: nothing is. */
+export function nearest(value: string, known: readonly string[]): string | undefined {
+  const near = known.toSorted((a, b) => distance(value, a) - distance(value, b))[0];
+  return near !== undefined && distance(value, near) <= 2 ? near : undefined;
 }
 
 /** Levenshtein. */

@@ -80,6 +80,8 @@ export interface Tables {
   tenant(id: string): CompiledTenant | undefined;
   /** A tenant that is not in the file; undefined: there is no such plan. */
   compileTenant(config: TenantConfig): CompiledTenant | undefined;
+  /** A tenant of this plan that the config does not name. */
+  tenantOn(plan: string, id: string): CompiledTenant | undefined;
   /** The tenant that anonymous callers of this plan are. */
   anonymous(plan: string): CompiledTenant | undefined;
   /** `host` lower-case without port; `path` canonical. */

@@ -14,7 +14,8 @@ import type { Refusal } from "../http/problem.ts";
 import type { ProxyError } from "../http/structured.ts";
 import type { Env } from "../platform/bindings.ts";
 
-export type Served = "origin" | "cache" | "stale" | "snapshot" | "failover" | "deferred" | "fallback";
+export const SERVED = ["origin", "cache", "stale", "snapshot", "failover", "deferred", "fallback"] as const;
+export type Served = (typeof SERVED)[number];
 
 /** Who calls: set by `identify`, and by `access` whether it is exempt. */
 export interface Caller {
@@ -32,6 +33,9 @@ export interface Caller {
   /** access: on an exempt list, so limits do not charge it */
   exempt: boolean;
 }
+
+/** What a request is charged beside its tenant's limits: a route, or what stands for one. */
+export type ChargeTerms = Pick<CompiledRoute, "limits" | "costMicro">;
 
 /** How `admit` decided, for headers and counters. */
 export interface AdmissionRecord {
@@ -63,6 +67,8 @@ export interface Exchange {
   inCanary: boolean;
   /** route */
   route: CompiledRoute | undefined;
+  /** What is charged beside the tenant's limits, where that is not the route. */
+  terms: ChargeTerms | undefined;
   /** identify */
   caller: Caller | undefined;
   /** admit */

@@ -38,14 +38,12 @@ const STAGES: readonly Stage[] = [
   degrade,
 ];
 
-export async function handle(
-  edge: Edge,
-  request: Request,
-  env: Env,
-  context: ExecutionContext,
-  stages = STAGES,
-): Promise<Response> {
-  const x = beginExchange(edge, request, env, context);
+export function handle(edge: Edge, request: Request, env: Env, context: ExecutionContext): Promise<Response> {
+  return passThrough(STAGES, edge, beginExchange(edge, request, env, context));
+}
+
+/** These stages, and what must always happen behind them. */
+export async function passThrough(stages: readonly Stage[], edge: Edge, x: Exchange): Promise<Response> {
   let answer: Response | undefined;
   try {
     for (const stage of stages) {
@@ -53,15 +51,18 @@ export async function handle(
       answer = result instanceof Promise ? await result : result;
       if (answer !== undefined) break;
     }
-    answer = respond(edge, x, answer ?? lastResort(x.requestId, request.headers.get("accept")));
+    answer = respond(edge, x, answer ?? plainAnswer(x));
   } catch (error) {
     edge.counters.countEvent("weir_internal_errors_total");
     logError({ requestId: x.requestId, error: String(error) });
-    answer = lastResort(x.requestId, request.headers.get("accept"));
+    answer = plainAnswer(x);
     x.served = "fallback";
   }
   return record(edge, x, answer);
 }
+
+const plainAnswer = ({ requestId, request }: Exchange): Response =>
+  lastResort(requestId, request.headers.get("accept"));
 
 /** One request before its first stage. */
 export function beginExchange(
@@ -91,6 +92,7 @@ export function beginExchange(
     trialNumber: undefined,
     inCanary: false,
     route: undefined,
+    terms: undefined,
     caller: undefined,
     admission: undefined,
     cache: undefined,

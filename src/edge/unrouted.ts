@@ -1,7 +1,7 @@
 /** For a path that is not to be seen: the answer of one that is not routed, whatever the routes say. */
 import type { Env } from "../platform/bindings.ts";
 import type { Edge } from "./edge.ts";
-import { handle, type Stage } from "./pipeline.ts";
+import { beginExchange, passThrough, type Stage } from "./pipeline.ts";
 import { refuse } from "./refuse.ts";
 import { ingress } from "./stages/ingress.ts";
 import { rollout } from "./stages/rollout.ts";
@@ -9,5 +9,5 @@ import { rollout } from "./stages/rollout.ts";
 const STAGES: readonly Stage[] = [ingress, rollout, (_edge, x) => refuse(x, "no-route")];
 
 export function handleUnrouted(edge: Edge, request: Request, env: Env, context: ExecutionContext): Promise<Response> {
-  return handle(edge, request, env, context, STAGES);
+  return passThrough(STAGES, edge, beginExchange(edge, request, env, context));
 }

@@ -20,12 +20,18 @@ export interface CoordinatorGateway {
   call(kind: CoordinatorKind, objectName: string, method: string, argument: unknown): Promise<unknown>;
 }
 
+/** What the code can live with: as a library it gets what its parts need. The Worker has all of `WorkerEnv`. */
 export interface Env {
-  readonly TENANT: DurableObjectNamespace;
-  readonly ORIGIN: DurableObjectNamespace;
-  readonly METRICS: DurableObjectNamespace;
-  readonly CONTROL: DurableObjectNamespace;
-  readonly TENANT_INDEX: DurableObjectNamespace;
+  /** Limits, and the slots of bulkheads. */
+  readonly TENANT?: DurableObjectNamespace;
+  /** Breakers. */
+  readonly ORIGIN?: DurableObjectNamespace;
+  /** Counters; without it nothing is counted beyond the isolate. */
+  readonly METRICS?: DurableObjectNamespace;
+  /** The config in force, and its history. */
+  readonly CONTROL?: DurableObjectNamespace;
+  /** Tenants that are not in the file, for looking through them. */
+  readonly TENANT_INDEX?: DurableObjectNamespace;
   /** KV: last good answers, for when an origin is down. Without it there are none. */
   readonly SNAPSHOTS?: KVNamespace;
   /** Local only. */
@@ -43,3 +49,5 @@ export interface Env {
   /** "1": answers carry `Server-Timing`. */
   readonly WEIR_SERVER_TIMING?: string;
 }
+
+export type WorkerEnv = Env & Required<Pick<Env, CoordinatorKind>>;

@@ -8,6 +8,10 @@ export class DeadlineExceeded extends Error {
   override readonly name = "DeadlineExceeded";
 }
 
+export class BindingMissing extends Error {
+  override readonly name = "BindingMissing";
+}
+
 type Method<K extends CoordinatorKind> = keyof CoordinatorProtocols[K] & string;
 type Argument<K extends CoordinatorKind, M extends Method<K>> = CoordinatorProtocols[K][M] extends (
   argument: infer A,
@@ -31,6 +35,7 @@ export function callCoordinator<K extends CoordinatorKind, M extends Method<K>>(
   // oxlint-disable typescript/no-unsafe-type-assertion -- a remote's shape is what the protocol says; the envelopes carry versions
   if (env.WAN !== undefined) return env.WAN.call(kind, objectName, method, argument) as Promise<Reply<K, M>>;
   const namespace = env[kind];
+  if (namespace === undefined) return Promise.reject(new BindingMissing(`the binding ${kind} is missing`));
   const stub = namespace.get(namespace.idFromName(objectName)) as unknown as Record<
     M,
     (argument: Argument<K, M>) => Promise<Reply<K, M>>

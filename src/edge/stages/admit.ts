@@ -8,7 +8,7 @@ import type { CompiledRoute } from "../../config/tables.ts";
 import type { FailMode } from "../../policy/limits/types.ts";
 import { refuse } from "../refuse.ts";
 import type { Edge } from "../edge.ts";
-import { atEnd, type Caller, type Exchange, type StageAnswer } from "../exchange.ts";
+import { atEnd, type Caller, type ChargeTerms, type Exchange, type StageAnswer } from "../exchange.ts";
 import type { Admission, AdmitRequest } from "../lessees.ts";
 import type { Charged } from "../lessees/charged.ts";
 
@@ -29,7 +29,7 @@ export function admitMiss(edge: Edge, x: Exchange): StageAnswer {
 }
 
 /** The request as the limiter sees it; also what the `RateLimit` headers are read with. */
-export function admitRequest(edge: Edge, x: Exchange, route: CompiledRoute, caller: Caller): AdmitRequest {
+export function admitRequest(edge: Edge, x: Exchange, terms: ChargeTerms, caller: Caller): AdmitRequest {
   return {
     env: x.env,
     waitUntil: x.waitUntil,
@@ -37,9 +37,9 @@ export function admitRequest(edge: Edge, x: Exchange, route: CompiledRoute, call
     coordinatorName: caller.coordinatorName,
     configVersion: x.tables.configVersion,
     tenantLimits: caller.exempt ? caller.tenant.slotLimits : caller.tenant.limits,
-    routeLimits: caller.exempt ? NO_LIMITS : route.limits,
+    routeLimits: caller.exempt ? NO_LIMITS : terms.limits,
     principal: caller.principal,
-    costMicro: route.costMicro,
+    costMicro: terms.costMicro,
     keyId: caller.keyId,
     keyUse: caller.keyUse,
     named: !caller.tenant.anonymous,
@@ -52,8 +52,8 @@ function chargesOnMiss(route: CompiledRoute): boolean {
   return route.config.charge === "miss" && route.config.cache !== undefined;
 }
 
-function charge(edge: Edge, x: Exchange, route: CompiledRoute, caller: Caller): StageAnswer {
-  return settle(edge, x, edge.lessees.admit(admitRequest(edge, x, route, caller)), true);
+export function charge(edge: Edge, x: Exchange, terms: ChargeTerms, caller: Caller): StageAnswer {
+  return settle(edge, x, edge.lessees.admit(admitRequest(edge, x, terms, caller)), true);
 }
 
 function settle(edge: Edge, x: Exchange, admission: Admission | Promise<Admission>, charged: boolean): StageAnswer {

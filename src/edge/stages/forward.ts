@@ -69,7 +69,7 @@ function noteFailed(x: Exchange, { reason, violated, retryAfterMs }: OriginFaile
 }
 
 /** What outlives the origin's answer: its late cost, and whether its body still comes. */
-export function noteAnswer(x: Exchange, { headers, body }: OriginAnswer): void {
+export function noteAnswer(x: Exchange, { headers, body }: Pick<OriginAnswer, "headers" | "body">): void {
   x.streams = body instanceof ReadableStream;
   const lateCost = x.route?.lateCost;
   if (lateCost !== undefined) x.lateCost = headers.get(lateCost.header) ?? undefined;

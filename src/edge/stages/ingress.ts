@@ -11,14 +11,19 @@ import { refuse } from "../refuse.ts";
 const REFUSED_METHODS: readonly string[] = ["TRACE", "CONNECT", "TRACK"];
 
 export function ingress(edge: Edge, x: Exchange): StageAnswer {
+  const refused = receive(edge, x);
+  if (refused !== undefined) return refused;
+  return hasLoop(x.request.headers) ? refuse(x, "loop") : undefined;
+}
+
+/** Without looking for loops: for a Worker that only asks about a request, or makes one of its own. */
+export function receive(edge: Edge, x: Exchange): Response | undefined {
   const { request } = x;
-  const inbound = request.headers;
   x.requestId = edge.nextRequestId();
   if (REFUSED_METHODS.includes(x.method)) return refuse(x, "method-not-allowed");
   const canonical = canonicalUrl(request.url);
   if (!canonical.ok) return refuse(x, "bad-request", `the URL was refused: ${canonical.reason}`);
-  if (hasLoop(inbound)) return refuse(x, "loop");
   x.url = canonical.url;
-  x.clientIp = inbound.get("cf-connecting-ip") ?? "";
+  x.clientIp = request.headers.get("cf-connecting-ip") ?? "";
   return undefined;
 }

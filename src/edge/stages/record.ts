@@ -16,7 +16,7 @@ export function record(edge: Edge, x: Exchange, answer: Response): Response {
   edge.counters.countRequest(x.route?.id ?? "none", outcomeOf(x, answer), edge.now() - x.startedAtMs);
   if (x.admission !== undefined) edge.counters.countTenant(x.caller?.tenant.id ?? "none", true);
   else if (answer.status === 429) edge.counters.countTenant(x.caller?.tenant.id ?? "none", false);
-  if (edge.counters.claimFlush()) x.waitUntil(flush(edge, x));
+  if (x.env.METRICS !== undefined && edge.counters.claimFlush()) x.waitUntil(flush(edge, x));
   if (x.trialNumber !== undefined) countForTrial(edge, x, answer, x.trialNumber);
   return endWith(x, answer);
 }
@@ -24,9 +24,9 @@ export function record(edge: Edge, x: Exchange, answer: Response): Response {
 /** A cost that the origin told is charged; quota comes back when the origin did not answer. */
 function settleCharge(edge: Edge, x: Exchange): void {
   const { route, admission } = x;
-  if (admission === undefined || route === undefined) return;
+  if (admission === undefined) return;
   if (x.failure !== undefined && x.served !== "failover") admission.charged.refund();
-  if (route.lateCost === undefined || x.lateCost === undefined) return;
+  if (route?.lateCost === undefined || x.lateCost === undefined) return;
   const extraMicro = lateCostMicro(x.lateCost, route.costMicro, route.lateCost.mostMicro);
   if (extraMicro === undefined) edge.counters.countEvent(`weir_late_cost_invalid_total{route="${route.id}"}`);
   else admission.charged.settle(extraMicro, edge.now());

@@ -5,9 +5,8 @@
 import { VIA } from "../../http/headers.ts";
 import { REFUSALS } from "../../http/problem.ts";
 import { proxyStatus, rateLimitMember, rateLimitPolicy } from "../../http/structured.ts";
-import type { CompiledRoute } from "../../config/tables.ts";
 import type { Edge } from "../edge.ts";
-import type { Caller, Exchange } from "../exchange.ts";
+import type { Caller, ChargeTerms, Exchange } from "../exchange.ts";
 import type { LimitReading } from "../lessees.ts";
 import { admitRequest } from "./admit.ts";
 
@@ -15,9 +14,10 @@ export function respond(edge: Edge, x: Exchange, answer: Response): Response {
   const { headers } = answer;
   setOwnHeaders(x, headers);
   let resetSeconds = 0;
+  const terms = x.terms ?? x.route;
   const limited = x.caller?.exempt === false && (x.admission !== undefined || isThrottled(x));
-  if (limited && x.route !== undefined && x.caller !== undefined) {
-    resetSeconds = setRateLimit(edge, x, headers, x.route, x.caller);
+  if (limited && terms !== undefined && x.caller !== undefined) {
+    resetSeconds = setRateLimit(edge, x, headers, terms, x.caller);
   }
   setRetryAfter(x, headers, resetSeconds);
   if (x.env.WEIR_SERVER_TIMING === "1") setServerTiming(edge, x, headers);
@@ -48,11 +48,11 @@ export function setRetryAfter(x: Exchange, headers: Headers, resetSeconds: numbe
 }
 
 /** Returns the latest reset among violated limits, in seconds. */
-function setRateLimit(edge: Edge, x: Exchange, headers: Headers, route: CompiledRoute, caller: Caller): number {
-  const readings = edge.lessees.describe(admitRequest(edge, x, route, caller));
+function setRateLimit(edge: Edge, x: Exchange, headers: Headers, terms: ChargeTerms, caller: Caller): number {
+  const readings = edge.lessees.describe(admitRequest(edge, x, terms, caller));
   if (readings.length === 0) return 0;
   const fields = x.tables.rateLimitFields;
-  if (fields === "ietf" || fields === "both") setFields(edge, headers, readings, route, caller);
+  if (fields === "ietf" || fields === "both") setFields(edge, headers, readings, terms, caller);
   if (fields === "legacy" || fields === "both") setLegacyFields(headers, readings);
   let latestReset = 0;
   for (const { limit, resetSeconds = 0 } of readings) {
@@ -65,7 +65,7 @@ function setFields(
   edge: Edge,
   headers: Headers,
   readings: readonly LimitReading[],
-  route: CompiledRoute,
+  terms: ChargeTerms,
   caller: Caller,
 ): void {
   let members = "";
@@ -79,7 +79,7 @@ function setFields(
   }
   const policy = overridden
     ? rateLimitPolicy(readings.map((reading) => ({ ...reading.limit, ...reading })))
-    : edge.policyHeader(caller.tenant.limits, route.limits, rateLimitPolicy);
+    : edge.policyHeader(caller.tenant.limits, terms.limits, rateLimitPolicy);
   headers.set("ratelimit-policy", policy);
   headers.set("ratelimit", members);
 }

@@ -1,0 +1,17 @@
+/** What a request costs in calls and rows, each figure with the command that measures it. None is a wish. */
+export const MEASURED = {
+  cpu: { ms: 0.4, by: "npm run bench, CPU ms per request of the gateway, HTTP and objects with it" },
+  /** By demand of one tenant, in requests per second. */
+  leaseCalls: [
+    { tenantRps: 10, callsPerRequest: 0.894, by: "npm run sim -- limits --scenario rate-10" },
+    { tenantRps: 800, callsPerRequest: 0.082, by: "npm run sim -- limits --scenario steady" },
+    { tenantRps: 18_000, callsPerRequest: 0.014, by: "npm run sim -- limits --scenario rate-20000" },
+  ],
+  /** One lease call writes a row for each limit in it, and one for the lessee. */
+  rowsPerLeaseCall: { beside: 1, perLimit: 1, by: "test/coordinators/billed-rows.test.ts" },
+  /** One flush of counters writes a row for each series, and one for the edge. */
+  rowsPerFlush: { beside: 1, perRoute: 17, perTenant: 1, by: "test/coordinators/billed-rows.test.ts" },
+  /** A report of a healthy origin writes nothing. */
+  rowsPerReport: { beside: 0, by: "test/coordinators/billed-rows.test.ts" },
+  cleanup: { rowsPerAlarm: 1, everySeconds: 60, by: "test/coordinators/billed-rows.test.ts" },
+} as const;

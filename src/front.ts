@@ -1,0 +1,44 @@
+/** One isolate's door: the admin API under `/_weir/`, the gateway for everything else. Always an answer. */
+import { Admin, isAdminRequest } from "./admin/admin.ts";
+import type { Config } from "./config/model.ts";
+import { Edge } from "./edge/edge.ts";
+import { lastResort } from "./edge/last-resort.ts";
+import { handle } from "./edge/pipeline.ts";
+import type { Env } from "./platform/bindings.ts";
+import { logError } from "./platform/log.ts";
+
+export interface Front {
+  readonly edge: Edge;
+  readonly admin: Admin;
+}
+
+export function newFront(edge: Edge): Front {
+  return { edge, admin: new Admin(edge) };
+}
+
+/** `text`: the file that the config was made of, for its history. */
+export function newEdge(config: Config, request: Request, env: Env, text?: string): Edge {
+  const colo = request.cf?.["colo"];
+  return new Edge(config, env.WEIR_POP ?? (typeof colo === "string" ? colo : "unknown"), text);
+}
+
+/** `front` may throw or reject: then, too, the last rung answers. */
+export async function answerWith(
+  front: () => Front | Promise<Front>,
+  request: Request,
+  env: Env,
+  context: ExecutionContext,
+): Promise<Response> {
+  try {
+    const made = front();
+    const { edge, admin } = made instanceof Promise ? await made : made;
+    const starting = edge.config.beforeRequest(env, context);
+    if (starting !== undefined) await starting;
+    return isAdminRequest(request.url, env)
+      ? await admin.handle(request, env, context)
+      : await handle(edge, request, env, context);
+  } catch (error) {
+    logError({ where: "worker", error: String(error) });
+    return lastResort("", request.headers.get("accept"));
+  }
+}

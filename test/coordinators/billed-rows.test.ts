@@ -1,0 +1,95 @@
+/** What calls to coordinators cost in rows: the figures that `weir cost` reckons with (cli/cost/measurements.ts). */
+import { env } from "cloudflare:workers";
+import { reset, runInDurableObject } from "cloudflare:test";
+import { afterEach, describe, expect, it } from "vitest";
+import { MEASURED } from "../../cli/cost/measurements.ts";
+import { Counters } from "../../src/edge/counters.ts";
+import { BREAKER_DEFAULTS } from "../../src/policy/breaker/types.ts";
+import type { OriginReport } from "../../src/protocol/origin.ts";
+import type { LeaseRequest } from "../../src/protocol/tenant.ts";
+
+afterEach(() => reset());
+
+/** Counts the rows that the object's statements write from now on, as the platform bills them. */
+async function billedBy(stub: DurableObjectStub, work: () => Promise<unknown>): Promise<number> {
+  const cursors: { readonly rowsWritten: number }[] = [];
+  await runInDurableObject(stub, (_instance, state) => {
+    const { sql } = state.storage;
+    const exec = sql.exec.bind(sql);
+    Object.defineProperty(sql, "exec", {
+      configurable: true,
+      value: (query: string, ...bindings: unknown[]) => {
+        const cursor = exec(query, ...bindings);
+        cursors.push(cursor);
+        return cursor;
+      },
+    });
+  });
+  await work();
+  return runInDurableObject(stub, () => cursors.reduce((rows, cursor) => rows + cursor.rowsWritten, 0));
+}
+
+const TOKEN = 1_000_000;
+const SPEC = { kind: "bucket", refillNumerator: 1, refillDenominator: 1, burstMicro: 100 * TOKEN } as const;
+
+function leaseOf(limits: number, seq: number): LeaseRequest {
+  const items = Array.from({ length: limits }, (_, index) => ({
+    partition: `limit-${index}`,
+    spec: SPEC,
+    heldMicro: 0,
+    returnMicro: 0,
+    demandMicroPerSecond: TOKEN,
+    wantMicro: 0,
+  }));
+  const waiting = [{ count: 1, costMicro: TOKEN, enforced: items.map((_, index) => index), shadow: [] }];
+  return { v: 1, lesseeId: "edge-a", seq, configVersion: 1, recordVersion: 0, items, waiting };
+}
+
+describe("rows written", () => {
+  it.each([1, 2, 5])("by a lease call with %i limits: one for each, and one for the lessee", async (limits) => {
+    const tenant = env.TENANT.getByName("tenant:acme");
+    // The first call also sets the alarm.
+    await tenant.lease(leaseOf(limits, 1));
+    const rows = await billedBy(tenant, () => tenant.lease(leaseOf(limits, 2)));
+    const { beside, perLimit } = MEASURED.rowsPerLeaseCall;
+    expect(rows).toBe(beside + perLimit * limits);
+  });
+
+  it.each([1, 3])("by a flush with %i tenants: one for each series, and one for the edge", async (tenants) => {
+    const counters = new Counters("edge-1");
+    for (let index = 0; index < 100; index++) counters.countRequest("all", "origin", index);
+    for (let index = 0; index < tenants; index++) counters.countTenant(`tenant-${index}`, true);
+    const batch = counters.takeBatch();
+    if (batch === undefined) throw new Error("nothing was counted");
+    const metrics = env.METRICS.getByName("metrics:0");
+    await metrics.totals();
+    const rows = await billedBy(metrics, () => metrics.flush(batch));
+    const { beside, perRoute, perTenant } = MEASURED.rowsPerFlush;
+    expect(rows).toBe(beside + perRoute + perTenant * tenants);
+  });
+
+  it("by a report of a healthy origin: none", async () => {
+    const origin = env.ORIGIN.getByName("origin:app");
+    const settings = {
+      configVersion: 1,
+      breaker: BREAKER_DEFAULTS,
+      probeUrl: "https://app.example/",
+      probeTimeoutMs: 1_000,
+    };
+    const report = (seq: number): OriginReport => ({
+      v: 2,
+      edgeId: "edge-1",
+      seq,
+      pop: "pop",
+      epoch: 1,
+      outcomes: [[200, 5, 0]],
+      failures: {},
+      latencies: [5],
+      latencyTotalMs: 20,
+      underWay: 0,
+      settings,
+    });
+    await origin.report(report(1));
+    expect(await billedBy(origin, () => origin.report(report(2)))).toBe(MEASURED.rowsPerReport.beside);
+  });
+});
