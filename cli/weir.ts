@@ -15,6 +15,7 @@ const commands: Commands = {
   rollback: async () => (await import("./commands/config.ts")).rollbackCommand,
   trial: async () => (await import("./commands/config.ts")).trialCommand,
   status: async () => (await import("./commands/status.ts")).statusCommand,
+  tenants: async () => (await import("./commands/tenants.ts")).tenantsCommand,
   keys: async () => (await import("./commands/keys.ts")).keysCommand,
   overrides: async () => (await import("./commands/overrides.ts")).overridesCommand,
   breakers: async () => (await import("./commands/breakers.ts")).breakersCommand,

@@ -8,6 +8,13 @@ import type { Role } from "../protocol/admin-records.ts";
 export const ACCESS = {
   readMetrics: { role: "reader", kind: "read" },
   readStatus: { role: "reader", kind: "read" },
+  listTenants: { role: "reader", kind: "read" },
+  readTenant: { role: "reader", kind: "read" },
+  putTenant: { role: "admin", kind: "write" },
+  importTenants: { role: "admin", kind: "write" },
+  removeTenant: { role: "admin", kind: "write" },
+  suspendTenant: { role: "operator", kind: "write" },
+  resumeTenant: { role: "operator", kind: "write" },
   listKeys: { role: "reader", kind: "read" },
   createKey: { role: "admin", kind: "write" },
   rotateKey: { role: "admin", kind: "write" },

@@ -11,6 +11,7 @@ import { preparedPages } from "../config/pages/prepared.ts";
 import type { Env } from "../platform/bindings.ts";
 import { callCoordinator, withDeadline } from "../platform/coordinators.ts";
 import { CONTROL_OBJECT, type ControlOutcome } from "../protocol/control.ts";
+import { TENANT_INDEX_OBJECT } from "../protocol/tenant-index.ts";
 import { signature } from "./access.ts";
 import {
   applyBody,
@@ -101,6 +102,8 @@ const applyConfig = operation(
     const loaded = await checked(env, body);
     if (loaded instanceof Response) return loaded;
     const { config, text } = loaded;
+    const missing = await missingPlans(env, config);
+    if (missing !== undefined) return missing;
     if (body.dryRun) {
       call.answer.status = 200;
       return { kind: "checked" as const, hash: config.hash };
@@ -142,6 +145,9 @@ const rollbackConfig = operation(
     const { env, actor, entryId, body } = call;
     const expected = expectedNumber(call);
     if (expected instanceof Response) return expected;
+    const content = await readContent(env, body.number);
+    const missing = content === undefined ? undefined : await missingPlans(env, content.config);
+    if (missing !== undefined) return missing;
     await keepInForce(call);
     const author = signature(actor, body.by);
     const request = { v: 1 as const, number: body.number, expected, author, message: body.message, entryId };
@@ -204,6 +210,18 @@ async function readContent(
   const content = await withDeadline(asked, DEADLINE_MS);
   if (content === undefined) return undefined;
   return { config: await unpackConfig(new Uint8Array(content.packed)), text: content.text };
+}
+
+/** A plan that tenants made through the API have cannot go: they would have none. */
+async function missingPlans(env: Env, { plans }: Config): Promise<Response | undefined> {
+  const asked = callCoordinator(env, "TENANT_INDEX", TENANT_INDEX_OBJECT, "counts", { v: 1 });
+  const inUse = Object.entries(await withDeadline(asked, DEADLINE_MS)).filter(([plan]) => !Object.hasOwn(plans, plan));
+  if (inUse.length === 0) return undefined;
+  const problems = inUse.map(([plan, tenants]) => ({
+    path: `plans.${plan}`,
+    message: `is missing, but ${tenants} tenant(s) made through the API have it`,
+  }));
+  return problem(422, "Plans are missing that tenants have", undefined, { problems });
 }
 
 /** Pages that the body does not bring are those of the config in force. */

@@ -13,4 +13,5 @@ export type { CreatedKey, CreateKeyBody, KeyView, RotatedKey, RotateKeyBody } fr
 export type { OverrideBody, OverrideView } from "./contract/overrides.ts";
 export type { PagePreview } from "./contract/pages.ts";
 export type { StatusReply } from "./contract/status.ts";
+export type { ImportReply, PutTenantBody, TenantList, TenantView } from "./contract/tenants.ts";
 export type { CreatedToken, TokenList, TokenView } from "./contract/tokens.ts";

@@ -48,7 +48,7 @@ const listKeys = operation(
     refusals: { 404: "There is no such tenant." },
   },
   async (call) => {
-    const tenant = tenantOf(call, call.params.tenant);
+    const tenant = await tenantOf(call, call.params.tenant);
     if (tenant instanceof Response) return tenant;
     return { keys: (await readKeys(call.env, tenant)).map((key) => viewOf(key, call.nowMs)) };
   },
@@ -72,7 +72,7 @@ const createKey = operation(
   },
   async (call) => {
     const { env, params, body } = call;
-    const tenant = tenantOf(call, params.tenant);
+    const tenant = await tenantOf(call, params.tenant);
     if (tenant instanceof Response) return tenant;
     const refused = cannotMake(call, body.scopes);
     if (refused !== undefined) return refused;
@@ -103,7 +103,7 @@ const rotateKey = operation(
   },
   async (call) => {
     const { env, nowMs, params, body } = call;
-    const tenant = tenantOf(call, params.tenant);
+    const tenant = await tenantOf(call, params.tenant);
     if (tenant instanceof Response) return tenant;
     const refused = cannotMake(call, body.scopes ?? []);
     if (refused !== undefined) return refused;
@@ -140,7 +140,7 @@ const revokeKey = operation(
   },
   async (call) => {
     const { env, nowMs, params } = call;
-    const tenant = tenantOf(call, params.tenant);
+    const tenant = await tenantOf(call, params.tenant);
     if (tenant instanceof Response) return tenant;
     const before = (await readKeys(env, tenant)).find(({ keyId }) => keyId === params.keyId);
     if (before === undefined) return unknownKey(tenant, params.keyId);

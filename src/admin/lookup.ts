@@ -1,12 +1,23 @@
 /** What a path names, found in the config that everybody has; or a problem that says what would be valid. */
 import type { CompiledOrigin, CompiledRoute, CompiledTenant } from "../config/tables.ts";
 import type { CallSite } from "./operation.ts";
-import { unknown } from "./reply.ts";
+import { problem, unknown } from "./reply.ts";
 
-/** The tenants there are are named only to those who may see them all. */
-export function tenantOf({ tables, actor }: CallSite, id: string): CompiledTenant | Response {
-  const known = actor.tenants ?? tables.config.tenants.map((tenant) => tenant.id);
-  return tables.tenant(id) ?? unknown("tenant", id, known);
+/** Of the config, or made through the API. The tenants there are are named only to those who may see them all. */
+export async function tenantOf(call: CallSite, id: string): Promise<CompiledTenant | Response> {
+  const { tables, actor, edge, env } = call;
+  const inFile = tables.tenant(id);
+  if (inFile !== undefined) return inFile;
+  // Whoever asks waits for it, so nothing is left to be done behind the answer.
+  const found = await edge.profiles.find(id, { env, tables, waitUntil: () => undefined });
+  switch (found.kind) {
+    case "found":
+      return found.tenant;
+    case "unknown":
+      return unknown("tenant", id, actor.tenants ?? tables.config.tenants.map((tenant) => tenant.id));
+    case "unreachable":
+      return problem(503, `Nothing is known of tenant "${id.slice(0, 64)}" now: its coordinator does not answer`);
+  }
 }
 
 export function originOf({ tables }: CallSite, id: string): CompiledOrigin | Response {

@@ -7,10 +7,12 @@ import type { Operation } from "./operation.ts";
 import { overrideOperations } from "./overrides.ts";
 import { pageOperations } from "./pages.ts";
 import { statusOperations } from "./status.ts";
+import { tenantOperations } from "./tenants.ts";
 import { tokenOperations } from "./tokens.ts";
 
 export const OPERATIONS: readonly Operation[] = [
   ...statusOperations,
+  ...tenantOperations,
   ...breakerOperations,
   ...overrideOperations,
   ...keyOperations,

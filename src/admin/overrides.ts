@@ -35,7 +35,7 @@ const listOverrides = operation(
     refusals: { 404: "There is no such tenant." },
   },
   async (call) => {
-    const tenant = tenantOf(call, call.params.tenant);
+    const tenant = await tenantOf(call, call.params.tenant);
     if (tenant instanceof Response) return tenant;
     return { overrides: (await readOverrides(call.env, tenant)).map((override) => viewOf(tenant.id, override)) };
   },
@@ -57,7 +57,7 @@ const setOverride = operation(
   },
   async (call) => {
     const { env, params, body } = call;
-    const tenant = tenantOf(call, params.tenant);
+    const tenant = await tenantOf(call, params.tenant);
     if (tenant instanceof Response) return tenant;
     const limits = limitsOf(call.tables, tenant);
     const limit = limits.get(params.limit);
@@ -85,7 +85,7 @@ const removeOverride = operation(
   },
   async (call) => {
     const { env, params } = call;
-    const tenant = tenantOf(call, params.tenant);
+    const tenant = await tenantOf(call, params.tenant);
     if (tenant instanceof Response) return tenant;
     call.before(await readOverride(env, tenant, params.limit));
     const request = { v: 1 as const, limitId: params.limit };

@@ -36,7 +36,7 @@ const getStatus = operation(
   },
   async (call) => {
     const only = call.query.tenant;
-    const tenant = only === undefined ? undefined : tenantOf(call, only);
+    const tenant = only === undefined ? undefined : await tenantOf(call, only);
     return tenant instanceof Response ? tenant : readStatus(call.env, call.tables, only);
   },
 );

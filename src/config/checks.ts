@@ -4,7 +4,7 @@ import { canonicalUrl } from "../http/canonical-url.ts";
 import { BREAKER_DEFAULTS } from "../policy/breaker/types.ts";
 import { CONCURRENCY } from "./compile.ts";
 import { parseAccessEntry } from "./access-entry.ts";
-import { type AccessFile, BOUNDS, type ConfigFile, type LimitFile } from "./schema.ts";
+import { type AccessFile, BOUNDS, type ConfigFile, type LimitFile, type TenantFile } from "./schema.ts";
 import { suggest } from "./suggest.ts";
 import { durationMs, isExact, parseRate } from "./units.ts";
 
@@ -25,10 +25,8 @@ export function checkConfig(file: ConfigFile): Finding[] {
   checkFailoverCycles(file, found);
   for (const [id, origin] of Object.entries(file.origins)) checkOriginUrl(["origins", id, "url"], origin.url, found);
   for (const { path, limit } of allLimits(file)) {
-    checkLimit(path, limit, found);
-    if (path.at(-1) === CONCURRENCY && path[0] !== "routes") {
-      found(path, 'is reserved for the cap on concurrent requests; give it another name, or use the key "concurrency"');
-    }
+    if (path[0] === "routes") checkLimit(path, limit, found);
+    else checkNamedLimit(path, limit, found);
   }
   checkAccess(["access"], file.access, found);
   for (const [id, plan] of Object.entries(file.plans)) checkAccess(["plans", id, "access"], plan.access, found);
@@ -47,6 +45,24 @@ export function checkSense(file: ConfigFile): Finding[] {
   checkCosts(file, (path, message) => {
     findings.push({ path, message });
   });
+  return findings;
+}
+
+/** One tenant by itself, as if it stood in the file. `path`: where it stands. */
+export function checkTenant(tenant: TenantFile, plans: readonly string[], path: Path): Finding[] {
+  const findings: Finding[] = [];
+  const found = (at: Path, message: string): void => {
+    findings.push({ path: at, message });
+  };
+  if (!plans.includes(tenant.plan)) {
+    found([...path, "plan"], `unknown plan "${tenant.plan}"${suggest(tenant.plan, plans)}`);
+  }
+  const limits = Object.entries(tenant.limits ?? {});
+  if (limits.length > BOUNDS.limitsPerScope) {
+    found([...path, "limits"], `has ${limits.length} entries; at most ${BOUNDS.limitsPerScope} are allowed`);
+  }
+  for (const [name, limit] of limits) checkNamedLimit([...path, "limits", name], limit, found);
+  checkAccess([...path, "access"], tenant.access, found);
   return findings;
 }
 
@@ -198,6 +214,14 @@ function checkRoutePaths(file: ConfigFile, found: Found): void {
         `would never match: requests arrive in canonical form; write "${canonical.url.path}${open ? "*" : ""}"`,
       );
     }
+  }
+}
+
+/** Of a plan or a tenant. */
+function checkNamedLimit(path: Path, limit: LimitFile, found: Found): void {
+  checkLimit(path, limit, found);
+  if (path.at(-1) === CONCURRENCY) {
+    found(path, 'is reserved for the cap on concurrent requests; give it another name, or use the key "concurrency"');
   }
 }
 

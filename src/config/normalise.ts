@@ -150,7 +150,7 @@ function normaliseConcurrency({
   };
 }
 
-function normaliseTenant(id: string, tenant: TenantFile): TenantConfig {
+export function normaliseTenant(id: string, tenant: TenantFile): TenantConfig {
   const { plan, limits, concurrency, priority } = tenant;
   return {
     id,

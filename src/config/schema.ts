@@ -202,7 +202,7 @@ const plan = strict({
   priority: priority.optional(),
   access: access.describe("Who of this plan's callers may call, beside the top-level lists.").optional(),
 });
-const tenant = strict({
+export const tenant = strict({
   plan: name,
   limits: limits.describe("Replace the plan's limits of the same name.").optional(),
   concurrency: count(100_000).optional(),

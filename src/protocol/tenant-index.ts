@@ -13,6 +13,8 @@ export type TenantProfile = Omit<TenantConfig, "id">;
 export interface TenantWrite {
   readonly id: string;
   readonly profile: TenantProfile;
+  /** The same as it was written, as JSON: what people see and export. */
+  readonly settings: string;
   /** For people and for search. */
   readonly label: string;
 }
@@ -21,6 +23,8 @@ export interface TenantRow {
   readonly id: string;
   /** Undefined: it is in the config file, and only its suspension is kept here. */
   readonly profile: TenantProfile | undefined;
+  /** As it was written. */
+  readonly settings: string | undefined;
   readonly label: string;
   /** Why; undefined: it is not suspended. */
   readonly suspended: string | undefined;

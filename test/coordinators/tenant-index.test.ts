@@ -5,7 +5,12 @@ import type { TenantIndex } from "../../src/coordinators/tenant-index/object.ts"
 import { TENANT_INDEX_OBJECT, type TenantQuery } from "../../src/protocol/tenant-index.ts";
 import { tenantCoordinator } from "../../src/protocol/tenant.ts";
 
-const write = (id: string, plan = "pro", label = "") => ({ id, label, profile: { plan } });
+const write = (id: string, plan = "pro", label = "") => ({
+  id,
+  label,
+  profile: { plan },
+  settings: JSON.stringify({ plan }),
+});
 const all: TenantQuery = { words: "", plan: undefined, suspended: undefined, after: undefined, limit: 10 };
 
 describe("TenantIndex object", () => {

@@ -12,7 +12,8 @@ import { TenantIndexStorage, type Written } from "./storage.ts";
 type Request<Method extends keyof TenantIndexProtocol> = Parameters<TenantIndexProtocol[Method]>[0];
 
 const MAX_PAGE = 1_000;
-const MAX_BODY_LENGTH = 16_384;
+/** Of what a tenant is, both ways it is kept. */
+const MAX_BODY_LENGTH = 262_144;
 const MAX_LABEL_LENGTH = 200;
 const ID = /^[a-z0-9][a-z0-9._-]{0,63}$/;
 const PUSHES_AT_ONCE = 50;
@@ -30,9 +31,9 @@ export class TenantIndex extends DurableObject<Env> implements TenantIndexProtoc
 
   async upsert({ tenants }: Request<"upsert">): ReturnType<TenantIndexProtocol["upsert"]> {
     require(tenants.length <= MAX_TENANTS_A_CALL, "number of tenants");
-    for (const { id, label, profile } of tenants) {
+    for (const { id, label, profile, settings } of tenants) {
       require(ID.test(id) && label.length <= MAX_LABEL_LENGTH, "tenant");
-      require(JSON.stringify(profile).length <= MAX_BODY_LENGTH, "profile");
+      require(JSON.stringify(profile).length + settings.length <= MAX_BODY_LENGTH, "profile");
     }
     const nowMs = Date.now();
     const counts: Record<Written, number> = { created: 0, changed: 0, same: 0 };

@@ -14,12 +14,13 @@ type Stored = {
   rowid: number;
   id: string;
   body: string | null;
+  settings: string | null;
   label: string;
   suspended: string | null;
   created_at_ms: number;
   updated_at_ms: number;
 };
-const COLUMNS = "rowid, id, body, label, suspended, created_at_ms, updated_at_ms";
+const COLUMNS = "rowid, id, body, settings, label, suspended, created_at_ms, updated_at_ms";
 
 export type Written = "created" | "changed" | "same";
 
@@ -31,7 +32,7 @@ export class TenantIndexStorage {
     this.#sql.exec(`
       CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
       CREATE TABLE IF NOT EXISTS tenant (
-        id TEXT NOT NULL UNIQUE, plan TEXT NOT NULL, body TEXT, label TEXT NOT NULL, suspended TEXT,
+        id TEXT NOT NULL UNIQUE, plan TEXT NOT NULL, body TEXT, settings TEXT, label TEXT NOT NULL, suspended TEXT,
         revision INTEGER NOT NULL, live INTEGER NOT NULL, created_at_ms INTEGER NOT NULL, updated_at_ms INTEGER NOT NULL);
       CREATE INDEX IF NOT EXISTS tenant_plan ON tenant (plan, id);
       CREATE INDEX IF NOT EXISTS tenant_suspended ON tenant (id) WHERE suspended IS NOT NULL;
@@ -65,28 +66,30 @@ export class TenantIndexStorage {
     this.#sql.exec("UPDATE tenant SET live = 1 WHERE id = ?", id);
   }
 
-  write({ id, profile, label }: TenantWrite, nowMs: number): Written {
+  write({ id, profile, settings, label }: TenantWrite, nowMs: number): Written {
     const body = JSON.stringify(profile);
     const known = this.#sql
       .exec<{
         rowid: number;
         plan: string;
         body: string | null;
+        settings: string | null;
         label: string;
         live: number;
-      }>("SELECT rowid, plan, body, label, live FROM tenant WHERE id = ?", id)
+      }>("SELECT rowid, plan, body, settings, label, live FROM tenant WHERE id = ?", id)
       .toArray()[0];
     if (known === undefined) {
-      this.#insert(id, profile.plan, body, label, nowMs);
+      this.#insert(id, profile.plan, body, settings, label, nowMs);
       this.#count(profile.plan, 1);
       return "created";
     }
-    if (known.body === body && known.label === label) return "same";
+    if (known.body === body && known.settings === settings && known.label === label) return "same";
     this.#forgetWords(known.rowid, id, known.label);
     this.#sql.exec(
-      "UPDATE tenant SET plan = ?, body = ?, label = ?, revision = ?, updated_at_ms = ? WHERE rowid = ?",
+      "UPDATE tenant SET plan = ?, body = ?, settings = ?, label = ?, revision = ?, updated_at_ms = ? WHERE rowid = ?",
       profile.plan,
       body,
+      settings,
       label,
       this.nextRevision(),
       nowMs,
@@ -103,7 +106,7 @@ export class TenantIndexStorage {
 
   /** A row for a tenant of the config file, which has no profile. */
   insertBare(id: string, nowMs: number): void {
-    this.#insert(id, "", null, "", nowMs);
+    this.#insert(id, "", null, null, "", nowMs);
   }
 
   suspend(id: string, reason: string | undefined, nowMs: number): void {
@@ -199,14 +202,15 @@ export class TenantIndexStorage {
     this.#sql.exec("UPDATE push SET attempts = attempts + 1 WHERE id = ?", id);
   }
 
-  #insert(id: string, plan: string, body: string | null, label: string, nowMs: number): void {
+  #insert(id: string, plan: string, body: string | null, settings: string | null, label: string, nowMs: number): void {
     const { rowid } = this.#sql
       .exec<{ rowid: number }>(
-        `INSERT INTO tenant (id, plan, body, label, suspended, revision, live, created_at_ms, updated_at_ms)
-         VALUES (?, ?, ?, ?, NULL, ?, 0, ?, ?) RETURNING rowid`,
+        `INSERT INTO tenant (id, plan, body, settings, label, suspended, revision, live, created_at_ms, updated_at_ms)
+         VALUES (?, ?, ?, ?, ?, NULL, ?, 0, ?, ?) RETURNING rowid`,
         id,
         plan,
         body,
+        settings,
         label,
         this.nextRevision(),
         nowMs,
@@ -246,15 +250,17 @@ function matchOf(words: string): string | undefined {
   return found?.map((word) => `"${word}"*`).join(" AND ");
 }
 
-function rowOf({
-  id,
-  body,
-  label,
-  suspended,
-  created_at_ms: createdAtMs,
-  updated_at_ms: updatedAtMs,
-}: Stored): TenantRow {
-  return { id, profile: profileOf(body), label, suspended: suspended ?? undefined, createdAtMs, updatedAtMs };
+function rowOf(stored: Stored): TenantRow {
+  const { id, body, settings, label, suspended, created_at_ms: createdAtMs, updated_at_ms: updatedAtMs } = stored;
+  return {
+    id,
+    profile: profileOf(body),
+    settings: settings ?? undefined,
+    label,
+    suspended: suspended ?? undefined,
+    createdAtMs,
+    updatedAtMs,
+  };
 }
 
 function profileOf(body: string | null): TenantProfile | undefined {

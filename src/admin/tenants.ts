@@ -1,0 +1,307 @@
+/**
+ * Tenants without a config: made, changed, suspended and removed here, a million of them if need be. What a tenant is goes
+ * to the index, which tells the tenant's coordinator; a tenant of the config file can only be suspended here.
+ */
+import { checkTenant, type Finding } from "../config/checks.ts";
+import { normaliseTenant } from "../config/normalise.ts";
+import type { TenantFile } from "../config/schema.ts";
+import type { Env } from "../platform/bindings.ts";
+import { callCoordinator, withDeadline } from "../platform/coordinators.ts";
+import { TENANT_INDEX_OBJECT, type TenantRow, type TenantWrite } from "../protocol/tenant-index.ts";
+import {
+  importBody,
+  importReply,
+  listTenantsQuery,
+  putTenantBody,
+  removedTenant,
+  suspendBody,
+  tenantList,
+  tenantParams,
+  tenantView,
+  type TenantView,
+} from "./contract/tenants.ts";
+import { type CallSite, operation } from "./operation.ts";
+import { COORDINATOR_DEADLINE_MS, problem, unknown } from "./reply.ts";
+
+const TAG = "Tenants";
+const KEEPS = ["tenant", "source", "label", "plan", "settings", "suspended"];
+const MAX_IMPORT_BYTES = 4_194_304;
+const MAX_SETTINGS_LENGTH = 65_536;
+/** A thousand rows with their words. */
+const IMPORT_DEADLINE_MS = 20_000;
+
+const listTenants = operation(
+  {
+    id: "listTenants",
+    method: "GET",
+    path: "/tenants",
+    tag: TAG,
+    summary: "List tenants, or search for them",
+    description: "In order of id; where words are searched, those of the file first, then in order of creation.",
+    query: listTenantsQuery,
+    result: tenantList,
+  },
+  async (call) => {
+    const { source, cursor } = call.query;
+    if (source === "file") return fileTenants(call, call.query);
+    // The file's are among the first page of a search, and in their places in a list.
+    const fromFile = source === "api" ? [] : matchingFileTenants(call, call.query);
+    const searching = call.query.search !== "";
+    const page = await indexPage(call.env, call.query);
+    const shown = page.tenants.flatMap((row) => (row.profile === undefined ? [] : [viewOfRow(row)]));
+    const suspended = new Map(page.tenants.map((row) => [row.id, row.suspended]));
+    if (searching) {
+      const first = cursor === undefined ? fromFile : [];
+      return { tenants: [...first, ...shown].map((view) => withSuspension(view, suspended)), next: page.next ?? null };
+    }
+    const until = page.next;
+    const between = fromFile.filter(
+      ({ tenant }) => tenant > (cursor ?? "") && (until === undefined || tenant <= until),
+    );
+    const tenants = [...between, ...shown].toSorted((a, b) => (a.tenant < b.tenant ? -1 : 1));
+    return { tenants: tenants.map((view) => withSuspension(view, suspended)), next: page.next ?? null };
+  },
+);
+
+const readTenant = operation(
+  {
+    id: "readTenant",
+    method: "GET",
+    path: "/tenants/{tenant}",
+    tag: TAG,
+    summary: "Read a tenant",
+    params: tenantParams,
+    result: tenantView,
+    refusals: { 404: "There is no such tenant." },
+  },
+  async (call) => (await viewOf(call, call.params.tenant)) ?? unknown("tenant", call.params.tenant, []),
+);
+
+const putTenant = operation(
+  {
+    id: "putTenant",
+    method: "PUT",
+    path: "/tenants/{tenant}",
+    tag: TAG,
+    summary: "Make a tenant, or change it",
+    description: "In force for active traffic within five seconds.",
+    params: tenantParams,
+    body: putTenantBody,
+    maxBodyBytes: 2 * MAX_SETTINGS_LENGTH,
+    result: tenantView,
+    refusals: { 409: "It is in the config file.", 422: "It has problems: `problems` lists all." },
+    keeps: KEEPS,
+  },
+  async (call) => {
+    const { params, body, env } = call;
+    if (call.tables.tenant(params.tenant) !== undefined) return inFile(params.tenant);
+    const checked = importBody.safeParse({ tenants: [{ ...body, id: params.tenant }] });
+    if (!checked.success)
+      return problem(400, checked.error.issues.map(({ message }) => `tenant: ${message}`).join("; "));
+    const writes = writesOf(call, checked.data.tenants);
+    if (writes instanceof Response) return writes;
+    call.before((await viewOf(call, params.tenant)) ?? null);
+    await upsert(env, writes);
+    return (await viewOf(call, params.tenant)) ?? problem(503, "The tenant was written, but could not be read again");
+  },
+);
+
+const importTenants = operation(
+  {
+    id: "importTenants",
+    method: "POST",
+    path: "/tenants/import",
+    tag: TAG,
+    summary: "Make or change many tenants at once",
+    description: "All or none. Sending the same again changes nothing.",
+    body: importBody,
+    maxBodyBytes: MAX_IMPORT_BYTES,
+    result: importReply,
+    refusals: { 422: "Some have problems: `problems` lists all, by their place." },
+    keeps: ["created", "changed", "same"],
+  },
+  async (call) => {
+    const writes = writesOf(call, call.body.tenants);
+    return writes instanceof Response ? writes : upsert(call.env, writes);
+  },
+);
+
+const removeTenant = operation(
+  {
+    id: "removeTenant",
+    method: "DELETE",
+    path: "/tenants/{tenant}",
+    tag: TAG,
+    summary: "Remove a tenant",
+    description: "Its keys end for good; one of the same name later does not inherit them.",
+    params: tenantParams,
+    result: removedTenant,
+    refusals: { 404: "There is no such tenant.", 409: "It is in the config file." },
+    keeps: KEEPS,
+  },
+  async (call) => {
+    const { tenant } = call.params;
+    if (call.tables.tenant(tenant) !== undefined) return inFile(tenant);
+    const before = await viewOf(call, tenant);
+    if (before === undefined) return unknown("tenant", tenant, []);
+    call.before(before);
+    const asked = callCoordinator(call.env, "TENANT_INDEX", TENANT_INDEX_OBJECT, "remove", { v: 1, id: tenant });
+    await withDeadline(asked, COORDINATOR_DEADLINE_MS);
+    return { tenant };
+  },
+);
+
+const suspendTenant = operation(
+  {
+    id: "suspendTenant",
+    method: "POST",
+    path: "/tenants/{tenant}/suspend",
+    tag: TAG,
+    summary: "Refuse all calls of a tenant",
+    description: "In force within five seconds, also for a tenant of the config file.",
+    params: tenantParams,
+    body: suspendBody,
+    result: tenantView,
+    refusals: { 404: "There is no such tenant." },
+    keeps: KEEPS,
+  },
+  (call) => suspend(call, call.params.tenant, call.body.reason),
+);
+
+const resumeTenant = operation(
+  {
+    id: "resumeTenant",
+    method: "POST",
+    path: "/tenants/{tenant}/resume",
+    tag: TAG,
+    summary: "End a suspension",
+    params: tenantParams,
+    result: tenantView,
+    refusals: { 404: "There is no such tenant." },
+    keeps: KEEPS,
+  },
+  (call) => suspend(call, call.params.tenant, undefined),
+);
+
+export const tenantOperations = [
+  listTenants,
+  importTenants,
+  readTenant,
+  putTenant,
+  removeTenant,
+  suspendTenant,
+  resumeTenant,
+];
+
+const inFile = (tenant: string): Response =>
+  problem(409, `Tenant "${tenant}" is in the config file: change it there, and apply that`);
+
+async function suspend(call: CallSite, tenant: string, reason: string | undefined): Promise<TenantView | Response> {
+  const before = await viewOf(call, tenant);
+  if (before === undefined) return unknown("tenant", tenant, []);
+  call.before(before);
+  const request = { v: 1 as const, id: tenant, reason, inFile: before.source === "file" };
+  const asked = callCoordinator(call.env, "TENANT_INDEX", TENANT_INDEX_OBJECT, "suspend", request);
+  await withDeadline(asked, COORDINATOR_DEADLINE_MS);
+  return { ...before, suspended: reason ?? null };
+}
+
+type Incoming = TenantFile & { readonly id: string; readonly label: string };
+
+/** With every problem of every tenant, or as the index takes them. */
+function writesOf({ tables }: CallSite, incoming: readonly Incoming[]): readonly TenantWrite[] | Response {
+  const plans = Object.keys(tables.config.plans);
+  const findings: Finding[] = [];
+  const first = new Map<string, number>();
+  const writes = incoming.map(({ id, label, ...file }, index): TenantWrite | undefined => {
+    const path = ["tenants", index] as const;
+    if (first.has(id)) findings.push({ path: [...path, "id"], message: `"${id}" comes twice` });
+    first.set(id, index);
+    if (tables.tenant(id) !== undefined)
+      findings.push({ path: [...path, "id"], message: `"${id}" is in the config file` });
+    const settings = JSON.stringify(file);
+    if (settings.length > MAX_SETTINGS_LENGTH) {
+      findings.push({ path: [...path], message: `has ${settings.length} characters; at most ${MAX_SETTINGS_LENGTH}` });
+    }
+    const found = checkTenant(file, plans, path);
+    findings.push(...found);
+    // What was found wrong cannot be normalised.
+    if (found.length > 0) return undefined;
+    const { id: _named, ...profile } = normaliseTenant(id, file);
+    return { id, label, profile, settings };
+  });
+  if (findings.length === 0) return writes.flatMap((write) => write ?? []);
+  const problems = findings.slice(0, 100).map(({ path, message }) => ({ path: path.join("."), message }));
+  return problem(
+    422,
+    findings.length === 1 ? "There is a problem" : `There are ${findings.length} problems`,
+    undefined,
+    {
+      problems,
+    },
+  );
+}
+
+function upsert(env: Env, tenants: readonly TenantWrite[]) {
+  const asked = callCoordinator(env, "TENANT_INDEX", TENANT_INDEX_OBJECT, "upsert", { v: 1, tenants });
+  return withDeadline(asked, IMPORT_DEADLINE_MS);
+}
+
+async function viewOf({ env, tables }: CallSite, id: string): Promise<TenantView | undefined> {
+  const asked = callCoordinator(env, "TENANT_INDEX", TENANT_INDEX_OBJECT, "get", { v: 1, id });
+  const row = await withDeadline(asked, COORDINATOR_DEADLINE_MS);
+  const file = tables.config.tenants.find((tenant) => tenant.id === id);
+  if (file !== undefined) return { ...viewOfFile(file), suspended: row?.suspended ?? null };
+  return row?.profile === undefined ? undefined : viewOfRow(row);
+}
+
+function viewOfRow({ id, profile, settings, label, suspended, createdAtMs, updatedAtMs }: TenantRow): TenantView {
+  const { plan: _plan, ...own }: Record<string, unknown> = settings === undefined ? {} : JSON.parse(settings);
+  return {
+    tenant: id,
+    source: "api",
+    label,
+    plan: profile?.plan ?? "",
+    settings: own,
+    suspended: suspended ?? null,
+    createdAtMs,
+    updatedAtMs,
+  };
+}
+
+function viewOfFile({ id, plan }: { readonly id: string; readonly plan: string }): TenantView {
+  const nothing = { label: "", settings: {}, suspended: null, createdAtMs: null, updatedAtMs: null };
+  return { tenant: id, source: "file", plan, ...nothing };
+}
+
+function withSuspension(view: TenantView, suspended: ReadonlyMap<string, string | undefined>): TenantView {
+  return view.source === "file" ? { ...view, suspended: suspended.get(view.tenant) ?? view.suspended } : view;
+}
+
+type ListQuery = ReturnType<typeof listTenantsQuery.parse>;
+
+async function indexPage(env: Env, { search, plan, suspended, cursor, limit }: ListQuery) {
+  const request = { v: 1 as const, words: search, plan, suspended, after: cursor, limit };
+  const asked = callCoordinator(env, "TENANT_INDEX", TENANT_INDEX_OBJECT, "list", request);
+  return withDeadline(asked, COORDINATOR_DEADLINE_MS);
+}
+
+/** Those that are suspended are known to the index alone, so they are not among these when asked for by that. */
+function matchingFileTenants({ tables }: CallSite, { search, plan, suspended }: ListQuery): TenantView[] {
+  if (suspended === true) return [];
+  const words = search
+    .toLowerCase()
+    .split(/[^\p{L}\p{N}]+/u)
+    .filter((word) => word !== "");
+  return tables.config.tenants
+    .filter((tenant) => plan === undefined || tenant.plan === plan)
+    .filter(({ id }) => words.every((word) => id.split(/[._-]/).some((part) => part.startsWith(word))))
+    .map(viewOfFile);
+}
+
+function fileTenants(call: CallSite, query: ListQuery): { tenants: TenantView[]; next: string | null } {
+  const all = matchingFileTenants(call, query).toSorted((a, b) => (a.tenant < b.tenant ? -1 : 1));
+  const rest = all.filter(({ tenant }) => tenant > (query.cursor ?? ""));
+  const tenants = rest.slice(0, query.limit);
+  return { tenants, next: rest.length > query.limit ? (tenants.at(-1)?.tenant ?? null) : null };
+}
