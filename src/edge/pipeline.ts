@@ -63,6 +63,8 @@ export async function handle(
   return record(edge, x, answer);
 }
 
+const NOTHING: readonly string[] = [];
+
 /** One request before its first stage. */
 export function beginExchange(
   edge: Pick<Edge, "tables" | "pop" | "now" | "traceIdOf">,
@@ -87,7 +89,7 @@ export function beginExchange(
       return (headers ??= outboundHeaders(edge, x));
     },
     clientIp: "",
-    consumedHeader: undefined,
+    consumedHeaders: NOTHING,
     trialNumber: undefined,
     inCanary: false,
     route: undefined,
