@@ -44,7 +44,7 @@ describe("a token for another tenant", () => {
   it("is held to its own tenant, whatever its other headers say", async () => {
     const gateway = await tokenGateway(
       {},
-      { plans: { open: {}, held: { limits: { requests: { rate: "1/h", burst: 2 } } } } },
+      { plans: { open: {}, held: { limits: { requests: { rate: "1/h", deadline: "5s", burst: 2 } } } } },
     );
     const headers = {
       ...bearing(await issuer.sign()),

@@ -22,7 +22,7 @@ const trusted = {
 const proxyGateway = (change: Record<string, unknown> = {}): Promise<Gateway> =>
   Gateway.of({
     identity: [{ type: "apiKey", header: "x-api-key" }, trusted, { type: "anonymous", plan: "open" }],
-    plans: { open: {}, held: { limits: { each: { rate: "1/h", burst: 2, partition: "principal" } } } },
+    plans: { open: {}, held: { limits: { each: { rate: "1/h", deadline: "5s", burst: 2, partition: "principal" } } } },
     tenants: { acme: { plan: "held" }, globex: { plan: "open" } },
     ...change,
   });

@@ -7,8 +7,8 @@ import { eventually, Gateway } from "./gateway.ts";
 const HELD = {
   plans: {
     open: {},
-    held: { limits: { requests: { rate: "1/h", burst: 2 } }, concurrency: 9 },
-    gold: { limits: { requests: { rate: "1/h", burst: 4 } } },
+    held: { limits: { requests: { rate: "1/h", deadline: "5s", burst: 2 } }, concurrency: 9 },
+    gold: { limits: { requests: { rate: "1/h", deadline: "5s", burst: 4 } } },
   },
 };
 
@@ -58,7 +58,7 @@ describe("a token that is good", () => {
   });
 
   it("has one principal for each subject, under a name that says nothing of it", async () => {
-    const limits = { each: { rate: "1/h", burst: 1, partition: "principal" } };
+    const limits = { each: { rate: "1/h", deadline: "5s", burst: 1, partition: "principal" } };
     const gateway = await tokenGateway({}, { plans: { open: {}, held: { limits } } });
     const as = async (claims: Record<string, unknown>): Promise<Response> =>
       gateway.send(bearing(await issuer.sign(claims)));
@@ -82,7 +82,7 @@ describe("the plan that a token names", () => {
   });
 
   it("leaves the tenant its own limits", async () => {
-    const own = { plan: "held", limits: { requests: { rate: "1/h", burst: 1 } } };
+    const own = { plan: "held", limits: { requests: { rate: "1/h", deadline: "5s", burst: 1 } } };
     const gateway = await tokenGateway({}, { ...HELD, tenants: { acme: own } });
     expect(await gateway.statuses(1, bearing(await issuer.sign()))).toEqual([200]);
     expect(await gateway.statuses(1, bearing(await issuer.sign({ plan: "gold" })))).toEqual([429]);
