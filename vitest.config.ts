@@ -33,6 +33,7 @@ export default defineConfig({
               bindings: {
                 WEIR_KEY_SECRET: "test-key-secret-0123456789abcdef0123456789",
                 WEIR_ADMIN_TOKEN: "test-admin-token-0123456789abcdef0123456",
+                WEIR_PROXY_SECRET: "test-proxy-secret-0123456789abcdef012345",
                 WEIR_POP: "test-pop",
               },
             },

@@ -26,6 +26,7 @@ const SILENT_ORIGIN = { className: "Silent", scriptName: SILENT, useSQLite: true
 export interface Secrets {
   readonly WEIR_KEY_SECRET?: string;
   readonly WEIR_ADMIN_TOKEN?: string;
+  readonly WEIR_PROXY_SECRET?: string;
 }
 
 export interface GatewayOptions {

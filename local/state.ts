@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { parseEnv } from "node:util";
 
 export const DEFAULT_STATE_DIR = join(".weir", "state");
-const SECRET_NAMES = ["WEIR_KEY_SECRET", "WEIR_ADMIN_TOKEN"] as const;
+const SECRET_NAMES = ["WEIR_KEY_SECRET", "WEIR_ADMIN_TOKEN", "WEIR_PROXY_SECRET"] as const;
 const SECRET_BYTES = 32;
 const MIN_SECRET_LENGTH = 32;
 
@@ -29,7 +29,11 @@ export function loadSecrets(stateDir: string): LocalSecrets {
     }
     return value;
   };
-  const secrets = { WEIR_KEY_SECRET: secret("WEIR_KEY_SECRET"), WEIR_ADMIN_TOKEN: secret("WEIR_ADMIN_TOKEN") };
+  const secrets = {
+    WEIR_KEY_SECRET: secret("WEIR_KEY_SECRET"),
+    WEIR_ADMIN_TOKEN: secret("WEIR_ADMIN_TOKEN"),
+    WEIR_PROXY_SECRET: secret("WEIR_PROXY_SECRET"),
+  };
   writePrivate(path, { ...kept, ...secrets });
   return secrets;
 }

@@ -50,7 +50,7 @@ export class Admin {
 
   async handle(request: Request, env: Env, context: ExecutionContext): Promise<Response> {
     const url = new URL(request.url);
-    const healthy = health(url.pathname, env);
+    const healthy = health(url.pathname, env, this.#edge.tables);
     if (healthy !== undefined) return secured(healthy, this.#edge.nextRequestId());
     const adminHost = env.WEIR_ADMIN_HOST ?? "";
     const own = adminHost !== "" && isHost(url, adminHost);

@@ -9,7 +9,7 @@ export async function tenantOf(call: CallSite, id: string): Promise<CompiledTena
   const inFile = tables.tenant(id);
   if (inFile !== undefined) return inFile;
   // Whoever asks waits for it, so nothing is left to be done behind the answer.
-  const found = await edge.profiles.find(id, { env, tables, waitUntil: () => undefined });
+  const found = await edge.profiles.find(id, undefined, { env, tables, waitUntil: () => undefined });
   switch (found.kind) {
     case "found":
       return found.tenant;

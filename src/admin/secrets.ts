@@ -1,4 +1,5 @@
 /** The secrets the Worker needs, and what to do where one is missing. */
+import type { Tables } from "../config/tables.ts";
 import type { Env } from "../platform/bindings.ts";
 import { problem } from "./reply.ts";
 
@@ -10,6 +11,11 @@ type SecretName = "WEIR_KEY_SECRET" | "WEIR_ADMIN_TOKEN" | "WEIR_PROXY_SECRET";
 export function secretOf(env: Env, name: SecretName): string | undefined {
   const secret = env[name] ?? "";
   return secret.length < MIN_SECRET_LENGTH ? undefined : secret;
+}
+
+export function secretsFor({ identity }: Tables): readonly SecretName[] {
+  const needsProxy = identity.some(({ type }) => type === "trustedHeader");
+  return ["WEIR_KEY_SECRET", "WEIR_ADMIN_TOKEN", ...(needsProxy ? (["WEIR_PROXY_SECRET"] as const) : [])];
 }
 
 export const isMissing = (env: Env, name: SecretName): boolean => secretOf(env, name) === undefined;

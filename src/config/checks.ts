@@ -1,12 +1,13 @@
 /** What depends on more than one place of the config file. Every problem is returned; none stops the search. */
-import ipaddr from "ipaddr.js";
 import { canonicalUrl } from "../http/canonical-url.ts";
 import { BREAKER_DEFAULTS } from "../policy/breaker/types.ts";
-import { CONCURRENCY } from "./compile.ts";
 import { parseAccessEntry } from "./access-entry.ts";
+import { checkIdentity, identitySense } from "./identity-checks.ts";
 import { type AccessFile, BOUNDS, type ConfigFile, type LimitFile, type TenantFile } from "./schema.ts";
 import { suggest } from "./suggest.ts";
+import { CONCURRENCY } from "./compile.ts";
 import { durationMs, isExact, parseRate } from "./units.ts";
+import { checkOriginUrl } from "./url-check.ts";
 
 export type Path = readonly (string | number)[];
 
@@ -23,6 +24,7 @@ export function checkConfig(file: ConfigFile): Finding[] {
   checkCounts(file, found);
   checkReferences(file, found);
   checkFailoverCycles(file, found);
+  checkIdentity(file, found);
   for (const [id, origin] of Object.entries(file.origins)) checkOriginUrl(["origins", id, "url"], origin.url, found);
   for (const { path, limit } of allLimits(file)) {
     if (path[0] === "routes") checkLimit(path, limit, found);
@@ -42,9 +44,11 @@ export function checkConfig(file: ConfigFile): Finding[] {
 /** What is valid, but surely not meant. */
 export function checkSense(file: ConfigFile): Finding[] {
   const findings: Finding[] = [];
-  checkCosts(file, (path, message) => {
+  const found = (path: Path, message: string): void => {
     findings.push({ path, message });
-  });
+  };
+  checkCosts(file, found);
+  identitySense(file, found);
   return findings;
 }
 
@@ -66,7 +70,7 @@ export function checkTenant(tenant: TenantFile, plans: readonly string[], path: 
   return findings;
 }
 
-type Found = (path: Path, message: string) => void;
+export type Found = (path: Path, message: string) => void;
 
 function checkCounts(file: ConfigFile, found: Found): void {
   const atMost = (path: Path, count: number, max: number): void => {
@@ -117,9 +121,6 @@ function checkReferences(file: ConfigFile, found: Found): void {
   for (const [id, tenant] of Object.entries(file.tenants ?? {})) {
     refer(["tenants", id, "plan"], "plan", tenant.plan, file.plans);
   }
-  for (const [index, rule] of file.identity.entries()) {
-    if (rule.type === "anonymous") refer(["identity", index, "plan"], "plan", rule.plan, file.plans);
-  }
   for (const [index, route] of file.routes.entries()) {
     refer(["routes", index, "origin"], "origin", route.origin, file.origins);
   }
@@ -139,23 +140,6 @@ function checkFailoverCycles(file: ConfigFile, found: Found): void {
       if (seen.includes(next)) break;
       seen.push(next);
     }
-  }
-}
-
-function checkOriginUrl(path: Path, text: string, found: Found): void {
-  let url: URL;
-  try {
-    url = new URL(text);
-  } catch {
-    found(path, `"${text}" is no URL; valid is for example "https://shop.example"`);
-    return;
-  }
-  if (url.protocol !== "https:" && url.protocol !== "http:") found(path, `must be http or https, not ${url.protocol}`);
-  if (url.username !== "" || url.password !== "") found(path, "must not carry credentials");
-  if (url.search !== "" || url.hash !== "") found(path, "must have no query and no fragment");
-  const host = url.hostname.replace(/^\[|\]$/g, "");
-  if (ipaddr.isValid(host) && ipaddr.process(host).range() === "linkLocal") {
-    found(path, `${host} is a link-local address (metadata services live there)`);
   }
 }
 

@@ -5,6 +5,7 @@
 import { compileBulkhead } from "./bulkhead.ts";
 import { slotLimit } from "./slot-limit.ts";
 import { accessCompiler, type CompiledAccess } from "./access.ts";
+import { compileIdentity } from "./identity.ts";
 import type {
   LimitConfig,
   Config,
@@ -29,28 +30,11 @@ export function compileTables(config: Config, beside?: Tables): Tables {
     config.origins.map((origin) => [origin.id, compileOrigin(origin, beside?.origin(origin.id))]),
   );
   const accessOf = accessCompiler(config.access);
-  const tenantConfigs = new Map(config.tenants.map((tenant) => [tenant.id, tenant]));
-  const tenants = new Map<string, CompiledTenant>();
-  const compileKnown = (tenant: TenantConfig): CompiledTenant | undefined => {
-    const plan = Object.hasOwn(config.plans, tenant.plan) ? config.plans[tenant.plan] : undefined;
-    if (plan === undefined) return undefined;
-    return compileTenant(tenant.id, false, inPlan(tenant, plan), accessOf(plan.access, tenant.access));
-  };
-  const tenantOf = (id: string): CompiledTenant | undefined => {
-    const known = tenants.get(id);
-    const tenant = known === undefined ? tenantConfigs.get(id) : undefined;
-    const compiled = tenant === undefined ? known : compileKnown(tenant);
-    if (tenant !== undefined && compiled !== undefined) tenants.set(id, compiled);
-    return compiled;
-  };
-  const onPlan = new Map(
-    Object.entries(config.plans).map(([plan, content]) => {
-      return [plan, compileTenant("", false, content, accessOf(content.access, undefined))];
-    }),
-  );
+  const compileKnown = tenantCompiler(config.plans, accessOf);
+  const onPlan = new Map(Object.keys(config.plans).map((plan) => [plan, compileKnown({ id: "", plan })]));
   const anonymous = new Map(
     Object.entries(config.plans).map(([plan, content]) => {
-      return [plan, compileTenant("anonymous", true, content, accessOf(content.access, undefined))];
+      return [plan, compileAnonymous(plan, content, accessOf(content.access, undefined))];
     }),
   );
   const routes = config.routes.map((route) => compileRoute(route, origins, config.pages));
@@ -59,10 +43,10 @@ export function compileTables(config: Config, beside?: Tables): Tables {
   return {
     config,
     configVersion: config.configVersion,
-    identity: config.identity,
+    identity: compileIdentity(config.identity),
     rateLimitFields: config.rateLimitFields,
     pages: compilePages(config.pages),
-    tenant: tenantOf,
+    tenant: tenantFinder(config.tenants, compileKnown),
     compileTenant: compileKnown,
     tenantOn: (plan, id) => {
       const tenant = onPlan.get(plan);
@@ -162,30 +146,92 @@ function compileOrigin(config: OriginConfig, everybodys: CompiledOrigin | undefi
   };
 }
 
-function inPlan(tenant: TenantConfig, plan: PlanConfig): PlanConfig {
+type TenantCompiler = Tables["compileTenant"];
+
+function tenantCompiler(plans: Config["plans"], accessOf: ReturnType<typeof accessCompiler>): TenantCompiler {
+  return (tenant, planName = tenant.plan) => {
+    const plan = Object.hasOwn(plans, planName) ? plans[planName] : undefined;
+    if (plan === undefined) return undefined;
+    const scope = planName === tenant.plan ? "" : `plan:${planName}:`;
+    const access = accessOf(plan.access, tenant.access);
+    return compileTenant(tenant.id, false, planName, inPlan(tenant, plan, scope), access);
+  };
+}
+
+/** Tenants that were put on another plan than theirs are remembered up to this many; then all are put anew. */
+const MAX_ON_OTHER_PLANS = 20_000;
+
+/** Tenants are compiled when they first call. */
+function tenantFinder(tenants: readonly TenantConfig[], compile: TenantCompiler): Tables["tenant"] {
+  const configs = new Map(tenants.map((tenant) => [tenant.id, tenant]));
+  const usual = new Map<string, CompiledTenant>();
+  let others = new Map<string, Map<string, CompiledTenant>>();
+  let otherCount = 0;
+  const learn = (id: string, planName: string | undefined): CompiledTenant | undefined => {
+    const config = configs.get(id);
+    const compiled = config === undefined ? undefined : compile(config, planName);
+    if (compiled === undefined) return undefined;
+    if (planName === undefined) {
+      usual.set(id, compiled);
+      return compiled;
+    }
+    if (otherCount++ >= MAX_ON_OTHER_PLANS) {
+      others = new Map();
+      otherCount = 0;
+    }
+    others.set(planName, (others.get(planName) ?? new Map<string, CompiledTenant>()).set(id, compiled));
+    return compiled;
+  };
+  return (id, planName) => {
+    const known = usual.get(id) ?? learn(id, undefined);
+    if (known === undefined || planName === undefined || planName === known.plan) return known;
+    return others.get(planName)?.get(id) ?? learn(id, planName);
+  };
+}
+
+/** The limits of a tenant, its concurrency among them. */
+type Terms = Pick<PlanConfig, "limits" | "priority">;
+
+/**
+ * `scope` goes before the ids of what comes from the plan: "" for the tenant's own. Another plan's limits are partitions
+ * of their own, because one partition cannot have two sizes at once; what is the tenant's own is the same on every plan.
+ */
+function inPlan(tenant: TenantConfig, plan: PlanConfig, scope: string): Terms {
   const own = tenant.limits ?? [];
-  const concurrency = tenant.concurrency ?? plan.concurrency;
+  const scoped = (limits: readonly LimitConfig[]): readonly LimitConfig[] =>
+    scope === "" ? limits : limits.map((limit) => ({ ...limit, id: scope + limit.id }));
   return {
-    limits: [...plan.limits.filter(({ name }) => !own.some((limit) => limit.name === name)), ...own],
+    limits: [
+      ...scoped(plan.limits.filter(({ name }) => !own.some((limit) => limit.name === name))),
+      ...own,
+      ...(tenant.concurrency === undefined
+        ? scoped(concurrencyLimit(plan.concurrency))
+        : concurrencyLimit(tenant.concurrency)),
+    ],
     priority: tenant.priority ?? plan.priority,
-    ...(concurrency === undefined ? {} : { concurrency }),
   };
 }
 
 /** Anonymous callers are told apart by their address, so all their limits are per principal. */
+function compileAnonymous(name: string, plan: PlanConfig, access: CompiledAccess | undefined): CompiledTenant {
+  const limits = [...plan.limits, ...concurrencyLimit(plan.concurrency)];
+  const perCaller = limits.map((limit): LimitConfig => ({ ...limit, partition: "principal" }));
+  return compileTenant("anonymous", true, name, { limits: perCaller, priority: plan.priority }, access);
+}
+
 function compileTenant(
   id: string,
   anonymous: boolean,
-  plan: PlanConfig,
+  plan: string,
+  terms: Terms,
   access: CompiledAccess | undefined,
 ): CompiledTenant {
-  const limits = [...active(plan.limits), ...concurrencyLimit(plan.concurrency)].map((limit): LimitConfig =>
-    anonymous ? { ...limit, partition: "principal" } : limit,
-  );
+  const limits = active(terms.limits);
   return {
     id,
     anonymous,
-    priority: plan.priority,
+    plan,
+    priority: terms.priority,
     access,
     limits,
     slotLimits: limits.filter(({ spec }) => spec.kind === "slots"),
@@ -195,7 +241,7 @@ function compileTenant(
 /** The name of the limit that a tenant's `concurrency` is; no other limit may have it. */
 export const CONCURRENCY = "concurrency";
 
-export function concurrencyLimit(slots: number | undefined): LimitConfig[] {
+function concurrencyLimit(slots: number | undefined): LimitConfig[] {
   return slots === undefined ? [] : [slotLimit(CONCURRENCY, slots)];
 }
 

@@ -4,6 +4,7 @@
  * It is what the bundle carries, what coordinators store, and what `compile.ts` turns into tables.
  */
 import type { BreakerSettings } from "../policy/breaker/types.ts";
+import type { JwtAlgorithm } from "../policy/identity/token.ts";
 import type { FailMode, LimitMode, LimitSpec, Priority } from "../policy/limits/types.ts";
 import type { PageKind } from "./pages/vocabulary.ts";
 
@@ -77,9 +78,35 @@ export interface OriginConfig {
   readonly keyAware: boolean;
 }
 
+/** Names of headers are lower-case. */
 export type IdentityRule =
   | { readonly type: "apiKey"; readonly header: string; readonly scheme?: string }
+  | JwtRule
+  | TrustedHeaderRule
   | { readonly type: "anonymous"; readonly plan: string };
+
+export interface JwtRule {
+  readonly type: "jwt";
+  readonly issuer: string;
+  readonly audience: readonly string[];
+  /** URL of the issuer's keys. */
+  readonly jwks: string;
+  readonly algorithms: readonly JwtAlgorithm[];
+  readonly tenantClaim: string;
+  readonly planClaim?: string;
+  readonly header: string;
+  readonly scheme?: string;
+  readonly clockToleranceMs: number;
+  /** The token goes on to the origin. */
+  readonly forward: boolean;
+}
+
+export interface TrustedHeaderRule {
+  readonly type: "trustedHeader";
+  readonly tenantHeader: string;
+  readonly principalHeader?: string;
+  readonly secretHeader: string;
+}
 
 export interface CacheConfig {
   /** "shared": one entry for all tenants; "tenant": the tenant is part of the key. */

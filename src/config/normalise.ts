@@ -5,6 +5,7 @@ import { parseAccessEntry } from "./access-entry.ts";
 import type {
   AccessConfig,
   Config,
+  IdentityRule,
   LimitConfig,
   OriginConfig,
   PlanConfig,
@@ -24,6 +25,9 @@ export const DEFAULTS = {
   limitDeadlineMs: 150,
   degradedStatus: 503,
   degradedRetryAfterMs: 30_000,
+  jwtAlgorithms: ["ES256", "RS256"],
+  clockToleranceMs: 30_000,
+  proxySecretHeader: "x-weir-proxy-secret",
 } as const;
 
 const optionalMs = (text: string | undefined, otherwise: number): number =>
@@ -44,15 +48,7 @@ export function normalise(file: ConfigFile, pages: ReadPages): Omit<Config, "con
   );
   return {
     origins: Object.entries(file.origins).map(([id, origin]) => normaliseOrigin(id, origin)),
-    identity: file.identity.map((rule) =>
-      rule.type === "anonymous"
-        ? { type: "anonymous", plan: rule.plan }
-        : {
-            type: "apiKey",
-            header: rule.header.toLowerCase(),
-            ...(rule.scheme === undefined ? {} : { scheme: rule.scheme }),
-          },
-    ),
+    identity: file.identity.map(normaliseIdentity),
     rateLimitFields: file.rateLimitFields ?? "ietf",
     ...normaliseAccess(file.access),
     pages: {
@@ -66,6 +62,43 @@ export function normalise(file: ConfigFile, pages: ReadPages): Omit<Config, "con
     tenants: Object.entries(file.tenants ?? {}).map(([id, tenant]) => normaliseTenant(id, tenant)),
     routes: file.routes.map((route) => normaliseRoute(route, pages)),
   };
+}
+
+function normaliseIdentity(rule: ConfigFile["identity"][number]): IdentityRule {
+  switch (rule.type) {
+    case "anonymous":
+      return { type: "anonymous", plan: rule.plan };
+    case "apiKey":
+      return {
+        type: "apiKey",
+        header: rule.header.toLowerCase(),
+        ...(rule.scheme === undefined ? {} : { scheme: rule.scheme }),
+      };
+    case "jwt": {
+      const { issuer, audience, jwks, tenantClaim, planClaim } = rule;
+      const header = (rule.header ?? "authorization").toLowerCase();
+      return {
+        type: "jwt",
+        issuer,
+        audience: typeof audience === "string" ? [audience] : audience,
+        jwks,
+        algorithms: rule.algorithms ?? DEFAULTS.jwtAlgorithms,
+        tenantClaim,
+        ...(planClaim === undefined ? {} : { planClaim }),
+        header,
+        ...(header === "authorization" ? { scheme: "Bearer" } : {}),
+        clockToleranceMs: optionalMs(rule.clockTolerance, DEFAULTS.clockToleranceMs),
+        forward: rule.forward ?? false,
+      };
+    }
+    case "trustedHeader":
+      return {
+        type: "trustedHeader",
+        tenantHeader: rule.tenantHeader.toLowerCase(),
+        ...(rule.principalHeader === undefined ? {} : { principalHeader: rule.principalHeader.toLowerCase() }),
+        secretHeader: (rule.secretHeader ?? DEFAULTS.proxySecretHeader).toLowerCase(),
+      };
+  }
 }
 
 /** `scope` goes before the name to make an id that is unique within a tenant. */

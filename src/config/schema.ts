@@ -4,6 +4,7 @@
  */
 import * as z from "zod";
 import { PAGE_KINDS, PAGE_LANGUAGES, PAGE_MEDIA_TYPES } from "./pages/vocabulary.ts";
+import { JWT_ALGORITHMS } from "../policy/identity/token.ts";
 import { DURATION_PATTERN, RATE_PATTERN } from "./units.ts";
 
 export const BOUNDS = {
@@ -27,6 +28,7 @@ export const BOUNDS = {
   deadlineMs: 300_000,
   backoffMs: 600_000,
   concurrency: 100_000,
+  clockToleranceMs: 300_000,
   /** Any duration: a year. */
   longestMs: 31_536_000_000,
 } as const;
@@ -177,12 +179,59 @@ const origin = strict({
     .optional(),
 });
 
+const claim = z.string().min(1).max(128);
+const audience = z.string().min(1).max(512);
+const jwt = strict({
+  type: z.literal("jwt"),
+  issuer: z
+    .string()
+    .regex(/^[\x21\x23-\x5b\x5d-\x7e]{1,512}$/, "must be 1 to 512 visible characters without quotes and backslashes")
+    .describe("What the token's iss must be, to the letter."),
+  audience: z
+    .union([audience, z.array(audience).min(1).max(16)])
+    .describe("What the token's aud must be, or have among others; of several, one is enough."),
+  jwks: z
+    .string()
+    .max(2_048)
+    .describe("URL of the issuer's public keys, https; http on this machine. Redirects are not followed."),
+  algorithms: z
+    .array(z.enum(JWT_ALGORITHMS))
+    .min(1)
+    .describe("Signatures that are accepted, whatever the token says. Default ES256, RS256.")
+    .optional(),
+  tenantClaim: claim.describe("Claim at the token's top level that names the tenant."),
+  planClaim: claim
+    .describe("Claim that names a plan of this file, in the place of the tenant's. Absent from a token: the tenant's.")
+    .optional(),
+  header: headerName
+    .describe(
+      "Header that carries the token: authorization with the scheme Bearer, others without. Default authorization.",
+    )
+    .optional(),
+  clockTolerance: duration.describe("How far clocks may differ at exp and nbf, up to 5m. Default 30s.").optional(),
+  forward: z.boolean().describe("The token goes on to the origin. Default false.").optional(),
+});
+const trustedHeader = strict({
+  type: z.literal("trustedHeader"),
+  tenantHeader: headerName.describe("Header in which a proxy in front names the tenant."),
+  principalHeader: headerName
+    .describe("Header in which it names who calls within the tenant. Without it they are all one principal.")
+    .optional(),
+  secretHeader: headerName
+    .describe(
+      "Header with the secret WEIR_PROXY_SECRET, without which nothing is believed. Default x-weir-proxy-secret.",
+    )
+    .optional(),
+});
+
 const identityRule = z.discriminatedUnion("type", [
   strict({
     type: z.literal("apiKey"),
     header: headerName.describe("Header that carries the key."),
     scheme: headerName.describe('Scheme before the key, for example "Bearer".').optional(),
   }),
+  jwt,
+  trustedHeader,
   strict({ type: z.literal("anonymous"), plan: name.describe("Plan of callers without a credential.") }),
 ]);
 

@@ -3,9 +3,9 @@
  */
 import type { Priority } from "../policy/limits/types.ts";
 import type { CompiledAccess } from "./access.ts";
+import type { CompiledIdentity } from "./identity.ts";
 import type {
   Config,
-  IdentityRule,
   LateCostConfig,
   LimitConfig,
   OriginConfig,
@@ -18,6 +18,8 @@ import type {
 export interface CompiledTenant {
   readonly id: string;
   readonly anonymous: boolean;
+  /** The plan it is on here. */
+  readonly plan: string;
   readonly priority: Priority;
   /** The tenant's own limits, its concurrency as a limit of slots among them; `off` ones left out. */
   readonly limits: readonly LimitConfig[];
@@ -74,12 +76,13 @@ export interface CompiledBulkhead {
 export interface Tables {
   readonly config: Config;
   readonly configVersion: number;
-  readonly identity: readonly IdentityRule[];
+  readonly identity: readonly CompiledIdentity[];
   readonly rateLimitFields: RateLimitFields;
   readonly pages: CompiledPages;
-  tenant(id: string): CompiledTenant | undefined;
-  /** A tenant that is not in the file; undefined: there is no such plan. */
-  compileTenant(config: TenantConfig): CompiledTenant | undefined;
+  /** On its configured plan, or on the one named. Undefined: there is no such tenant, or no such plan. */
+  tenant(id: string, plan?: string): CompiledTenant | undefined;
+  /** A tenant that is not in the file, likewise. */
+  compileTenant(config: TenantConfig, plan?: string): CompiledTenant | undefined;
   /** A tenant of this plan that the config does not name. */
   tenantOn(plan: string, id: string): CompiledTenant | undefined;
   /** The tenant that anonymous callers of this plan are. */

@@ -11,6 +11,7 @@ import { Flights } from "./cache/flights.ts";
 import { tenantOfCoordinator } from "../protocol/tenant.ts";
 import { Counters } from "./counters.ts";
 import { Credentials } from "./credentials.ts";
+import { Tokens } from "./identity/tokens.ts";
 import { Lessees } from "./lessees.ts";
 import { OriginViews } from "./origin-views.ts";
 import { ResponseStore } from "./cache/response-store.ts";
@@ -20,6 +21,7 @@ import { TrialCounts } from "./trial-counts.ts";
 
 /** Callers by address whose partition, and whose address as numbers, is remembered. */
 const MAX_KNOWN_ADDRESSES = 10_000;
+const MAX_PROXY_PRINCIPALS = 10_000;
 /** Values of `RateLimit-Policy` that are kept, one for each tenant on each route. */
 const MAX_POLICY_HEADERS = 20_000;
 
@@ -34,6 +36,7 @@ export class Edge {
   readonly trialCounts = new TrialCounts();
   readonly counters: Counters;
   readonly credentials: Credentials;
+  readonly tokens: Tokens;
   readonly lessees: Lessees;
   readonly profiles: TenantProfiles;
   readonly origins: OriginViews;
@@ -43,6 +46,8 @@ export class Edge {
   readonly addresses = new LRUCache<string, AddressPartition>({ max: MAX_KNOWN_ADDRESSES });
   /** Address as the platform says it -> as numbers, see `access`. */
   readonly parsedAddresses = new LRUCache<string, Address>({ max: MAX_KNOWN_ADDRESSES });
+  /** Tenant and principal as a trusted proxy names them, see `identity/by-proxy`. */
+  readonly proxyPrincipals = new LRUCache<string, ProxyPrincipal>({ max: MAX_PROXY_PRINCIPALS });
   readonly flights = new Flights();
   /** Cache keys that are being refreshed behind an answer. */
   readonly refreshes = new Set<string>();
@@ -62,6 +67,12 @@ export class Edge {
     this.startedAtMs = this.now();
     this.counters = new Counters(this.id);
     this.credentials = new Credentials();
+    this.tokens = new Tokens({
+      now: this.now,
+      count: (series) => {
+        this.counters.countEvent(series);
+      },
+    });
     const shared = { edgeId: this.id, now: this.now, random: this.random };
     this.config = new ConfigKeeper({
       ...shared,
@@ -138,6 +149,11 @@ export class Edge {
     this.#policyHeaderCount++;
     return header;
   }
+}
+
+export interface ProxyPrincipal {
+  readonly principal: string;
+  readonly partitionKey: string | undefined;
 }
 
 export interface AddressPartition {

@@ -22,9 +22,9 @@ export interface Caller {
   readonly tenant: CompiledTenant;
   /** Name of the tenant's coordinator object. Anonymous callers share a fixed number of them. */
   readonly coordinatorName: string;
-  /** Hashed principal, one of a fixed number: the partition of per-principal limits. */
+  /** Key id, hashed subject or hashed address: the partition of per-principal limits. */
   readonly principal: string;
-  /** Key id for API keys, undefined for anonymous callers. */
+  /** Key id for API keys, undefined for all other callers. */
   readonly keyId: string | undefined;
   /** With `keyId`: when its use is told next. */
   readonly keyUse?: KeyUse;
@@ -96,8 +96,8 @@ export interface Exchange {
   lateCost: string | undefined;
   /** The answer's body is still coming from the origin. */
   streams: boolean;
-  /** identify: the header whose credential is ours, and goes no further. */
-  consumedHeader: string | undefined;
+  /** identify: headers that are ours, and go no further; lower-case. */
+  consumedHeaders: readonly string[];
 }
 
 /** What the cache knows of this request. */

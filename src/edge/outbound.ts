@@ -6,14 +6,14 @@ import type { Edge } from "./edge.ts";
 import type { Exchange } from "./exchange.ts";
 
 export function outboundHeaders(edge: Pick<Edge, "traceIdOf">, x: Omit<Exchange, "headers">): Headers {
-  const { request, requestId, consumedHeader } = x;
+  const { request, requestId, consumedHeaders } = x;
   const inbound = request.headers;
   const headers = cleanRequestHeaders(inbound, {
     clientIp: x.clientIp,
     protocol: request.url.startsWith("https:") ? "https" : "http",
     host: inbound.get("host") ?? x.url?.host ?? "",
   });
-  if (consumedHeader !== undefined) headers.delete(consumedHeader);
+  for (const name of consumedHeaders) headers.delete(name);
   if (!isTraceparent(inbound.get("traceparent"))) {
     headers.set("traceparent", traceparentOf(edge.traceIdOf(requestId), requestId));
   }
@@ -24,7 +24,7 @@ export function outboundHeaders(edge: Pick<Edge, "traceIdOf">, x: Omit<Exchange,
 export const fieldsOf =
   (x: Exchange): HeaderReader =>
   (name) =>
-    isPassedOn(name) && name !== x.consumedHeader && namesNothing(x.request.headers.get("connection"))
+    isPassedOn(name) && !x.consumedHeaders.includes(name) && namesNothing(x.request.headers.get("connection"))
       ? x.request.headers.get(name)
       : x.headers.get(name);
 

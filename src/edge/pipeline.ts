@@ -63,6 +63,7 @@ export async function passThrough(stages: readonly Stage[], edge: Edge, x: Excha
 
 const plainAnswer = ({ requestId, request }: Exchange): Response =>
   lastResort(requestId, request.headers.get("accept"));
+const NOTHING: readonly string[] = [];
 
 /** One request before its first stage. */
 export function beginExchange(
@@ -88,7 +89,7 @@ export function beginExchange(
       return (headers ??= outboundHeaders(edge, x));
     },
     clientIp: "",
-    consumedHeader: undefined,
+    consumedHeaders: NOTHING,
     trialNumber: undefined,
     inCanary: false,
     route: undefined,

@@ -19,6 +19,7 @@ const KIND: Readonly<Record<Refusal, PageKind>> = {
   "out-of-scope": "denied",
   denied: "denied",
   suspended: "denied",
+  "tenant-unreachable": "overloaded",
   limited: "limited",
   concurrency: "limited",
   "coordinator-unreachable": "overloaded",

@@ -25,8 +25,9 @@ interface Known {
   /** Undefined: there is no such tenant. */
   readonly profile: TenantProfile | undefined;
   readonly atMs: number;
-  /** For these tables it was compiled. */
+  /** For these tables, and this plan instead of its own, it was compiled. */
   compiledFor: Tables | undefined;
+  compiledPlan: string | undefined;
   compiled: CompiledTenant | undefined;
 }
 
@@ -61,22 +62,28 @@ export class TenantProfiles {
     this.#options = options;
   }
 
-  /** Synchronous while what was heard is young enough. */
-  find(id: string, site: ProfileSite): FoundTenant | Promise<FoundTenant> {
+  /** `plan`: instead of its own. Synchronous while what was heard is young enough. */
+  find(id: string, plan: string | undefined, site: ProfileSite): FoundTenant | Promise<FoundTenant> {
     const known = this.#known.get(id);
     const nowMs = this.#options.now();
     const heardAtMs = Math.max(known?.atMs ?? 0, this.#options.recordAtMs(tenantCoordinator(id)));
-    if (known === undefined || nowMs - heardAtMs > USABLE_MS) return this.#askFirst(id, site);
+    if (known === undefined || nowMs - heardAtMs > USABLE_MS) return this.#askFirst(id, plan, site);
     if (nowMs - heardAtMs > FRESH_MS) void this.#ask(id, site);
-    return compiledOf(id, known, site.tables);
+    return compiledOf(id, plan, known, site.tables);
   }
 
   /** With a lease reply. */
   take(id: string, { profile }: TenantRecord): void {
-    this.#known.set(id, { profile, atMs: this.#options.now(), compiledFor: undefined, compiled: undefined });
+    this.#known.set(id, {
+      profile,
+      atMs: this.#options.now(),
+      compiledFor: undefined,
+      compiledPlan: undefined,
+      compiled: undefined,
+    });
   }
 
-  async #askFirst(id: string, site: ProfileSite): Promise<FoundTenant> {
+  async #askFirst(id: string, plan: string | undefined, site: ProfileSite): Promise<FoundTenant> {
     try {
       // Each waits by its own timer: the request that asks may be gone.
       await withDeadline(this.#ask(id, site), DEADLINE_MS);
@@ -84,7 +91,7 @@ export class TenantProfiles {
       this.#options.onFailure();
     }
     const known = this.#known.get(id);
-    return known === undefined ? UNREACHABLE : compiledOf(id, known, site.tables);
+    return known === undefined ? UNREACHABLE : compiledOf(id, plan, known, site.tables);
   }
 
   /** One call at a time for each tenant; never rejects. */
@@ -110,11 +117,12 @@ export class TenantProfiles {
   }
 }
 
-function compiledOf(id: string, known: Known, tables: Tables): FoundTenant {
+function compiledOf(id: string, plan: string | undefined, known: Known, tables: Tables): FoundTenant {
   if (known.profile === undefined) return UNKNOWN;
-  if (known.compiledFor !== tables) {
-    known.compiled = tables.compileTenant({ id, ...known.profile });
+  if (known.compiledFor !== tables || known.compiledPlan !== plan) {
+    known.compiled = tables.compileTenant({ id, ...known.profile }, plan);
     known.compiledFor = tables;
+    known.compiledPlan = plan;
   }
   // Of a plan that the config has no more: as if its coordinator were away, for an apply refuses to take plans in use away.
   return known.compiled === undefined ? UNREACHABLE : { kind: "found", tenant: known.compiled };

@@ -110,6 +110,7 @@ function routeTo(tables: Tables, originId: string): CompiledRoute {
 const NOBODY: CompiledTenant = {
   id: "anonymous",
   anonymous: true,
+  plan: "",
   priority: "normal",
   limits: [],
   slotLimits: [],

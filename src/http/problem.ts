@@ -15,6 +15,7 @@ export type Refusal =
   | "out-of-scope"
   | "denied"
   | "suspended"
+  | "tenant-unreachable"
   | "limited"
   | "concurrency"
   | "coordinator-unreachable"
@@ -61,6 +62,11 @@ export const REFUSALS: Readonly<Record<Refusal, Kind>> = {
   "out-of-scope": { status: 403, title: "The API key's scopes do not allow this", type: own("out-of-scope") },
   denied: { status: 403, title: "This caller is not allowed here", type: own("denied") },
   suspended: { status: 403, title: "This tenant is suspended", type: own("suspended") },
+  "tenant-unreachable": {
+    status: 503,
+    title: "Nothing is known of this tenant now",
+    type: `${IANA}temporary-reduced-capacity`,
+  },
   limited: { status: 429, title: "The limit is used up", type: `${IANA}quota-exceeded` },
   concurrency: { status: 429, title: "Too many requests at once", type: `${IANA}quota-exceeded` },
   "coordinator-unreachable": {

@@ -7,6 +7,13 @@ export const TENANT_PROTOCOL_VERSION = 1;
 /** Requests that wait alike, in one lease request; see also `policy/limits/call-queue`. */
 export const MAX_WAITING_COUNT = 10_000;
 
+const TENANT_ID = /^[a-z0-9][a-z0-9._-]{0,63}$/;
+
+/** Whether it can be one: no object is made for anything else. */
+export function isTenantId(text: string): boolean {
+  return TENANT_ID.test(text);
+}
+
 /** Name of the object that a tenant's coordinator is. */
 export function tenantCoordinator(tenantId: string): string {
   return TENANT_PREFIX + tenantId;

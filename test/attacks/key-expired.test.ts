@@ -9,6 +9,7 @@ describe("a key that has expired", () => {
     const { startMs } = heldClock();
     const gateway = await keyGateway();
     await expectRefused(gateway, presenting(await keyOf({ tenantId, expiresAtMs: startMs })), path);
+    expect(gateway.calls).toEqual([]);
   });
 
   it.each(WAYS)("is refused from that moment on by an isolate that knew it (%j)", async ({ tenantId, path }) => {

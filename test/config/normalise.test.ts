@@ -15,6 +15,7 @@ const file = {
       concurrency: 5,
       priority: "low",
     },
+    gold: { limits: { requests: { rate: "20/s" }, daily: { quota: 200, per: "day" } }, concurrency: 50 },
   },
   tenants: {
     plain: { plan: "free" },
@@ -47,7 +48,8 @@ const texts: Readonly<Record<string, string>> = { "b.txt": "sorry", "b.de.txt": 
 const config = normalise(file, await readPages(file, { readPage: async (path) => texts[path], preparePage }));
 const tables = compileTables({ configVersion: 1, hash: "", ...config });
 /** With what its plan gives it. */
-const tenant = (id: string) => tables.tenant(id);
+const tenant = (id: string, plan?: string) => tables.tenant(id, plan);
+const idsOf = (compiled: ReturnType<typeof tenant>) => compiled?.limits.map(({ id }) => id).toSorted();
 
 describe("tenants", () => {
   it("take everything from their plan when they say nothing", () => {
@@ -76,6 +78,12 @@ describe("tenants", () => {
 
   it("override the plan's concurrency and priority", () => {
     expect(tenant("special")).toMatchObject({ priority: "high", slotLimits: [{ spec: { slotsMicro: 9_000_000 } }] });
+  });
+
+  it("on another plan than theirs keep what is their own, and count what is that plan's by itself", () => {
+    expect(idsOf(tenant("plain", "gold"))).toEqual(["plan:gold:concurrency", "plan:gold:daily", "plan:gold:requests"]);
+    expect(idsOf(tenant("special", "gold"))).toEqual(["concurrency", "extra", "plan:gold:daily", "requests"]);
+    expect([tenant("plain", "gold")?.priority, tenant("special", "gold")?.priority]).toEqual(["normal", "high"]);
   });
 
   it("leave the plan as it was", () => {

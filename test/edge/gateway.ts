@@ -34,7 +34,7 @@ export class Gateway {
   readonly #counters: Record<string, number> = {};
   readonly #cutOff = new Set<CoordinatorKind>();
   readonly #context = createExecutionContext();
-  readonly #env: Env;
+  #env: Env;
 
   private constructor(edge: Edge) {
     this.edge = edge;
@@ -75,6 +75,11 @@ export class Gateway {
   send(headers: Record<string, string>, path = "/", init: RequestInit = {}): Promise<Response> {
     const request = new Request(`https://gateway.example${path}`, { ...init, headers });
     return handle(this.edge, request, this.#env, this.#context);
+  }
+
+  /** From now on the secret is another. */
+  bindSecret(name: "WEIR_KEY_SECRET" | "WEIR_PROXY_SECRET", secret: string): void {
+    this.#env = { ...this.#env, [name]: secret };
   }
 
   /** From now on these coordinators never answer. */

@@ -13,6 +13,7 @@ describe("a refusal", () => {
       "invalid-key": 401,
       "key-revoked": 401,
       suspended: 403,
+      "tenant-unreachable": 503,
       "key-secret-missing": 503,
       "invalid-token": 401,
       "token-unverifiable": 503,

@@ -6,7 +6,7 @@ import { DurableObject } from "cloudflare:workers";
 import type { Env } from "../../platform/bindings.ts";
 import { callCoordinator, withDeadline } from "../../platform/coordinators.ts";
 import { MAX_TENANTS_A_CALL, type TenantIndexProtocol, type TenantRow } from "../../protocol/tenant-index.ts";
-import { tenantCoordinator } from "../../protocol/tenant.ts";
+import { isTenantId, tenantCoordinator } from "../../protocol/tenant.ts";
 import { TenantIndexStorage, type Written } from "./storage.ts";
 
 type Request<Method extends keyof TenantIndexProtocol> = Parameters<TenantIndexProtocol[Method]>[0];
@@ -15,7 +15,6 @@ const MAX_PAGE = 1_000;
 /** Of what a tenant is, both ways it is kept. */
 const MAX_BODY_LENGTH = 262_144;
 const MAX_LABEL_LENGTH = 200;
-const ID = /^[a-z0-9][a-z0-9._-]{0,63}$/;
 const PUSHES_AT_ONCE = 50;
 const PUSH_DEADLINE_MS = 2_000;
 const PUSH_RETRY_MS = 500;
@@ -32,7 +31,7 @@ export class TenantIndex extends DurableObject<Env> implements TenantIndexProtoc
   async upsert({ tenants }: Request<"upsert">): ReturnType<TenantIndexProtocol["upsert"]> {
     require(tenants.length <= MAX_TENANTS_A_CALL, "number of tenants");
     for (const { id, label, profile, settings } of tenants) {
-      require(ID.test(id) && label.length <= MAX_LABEL_LENGTH, "tenant");
+      require(isTenantId(id) && label.length <= MAX_LABEL_LENGTH, "tenant");
       require(JSON.stringify(profile).length + settings.length <= MAX_BODY_LENGTH, "profile");
     }
     const nowMs = Date.now();
@@ -59,7 +58,7 @@ export class TenantIndex extends DurableObject<Env> implements TenantIndexProtoc
   }
 
   async suspend({ id, reason, inFile }: Request<"suspend">): Promise<TenantRow | undefined> {
-    require(ID.test(id) && (reason?.length ?? 1) >= 1 && (reason?.length ?? 0) <= 500, "tenant or reason");
+    require(isTenantId(id) && (reason?.length ?? 1) >= 1 && (reason?.length ?? 0) <= 500, "tenant or reason");
     const nowMs = Date.now();
     const row = this.ctx.storage.transactionSync(() => {
       if (this.#storage.get(id) === undefined) {

@@ -1,18 +1,24 @@
 /**
  * identify: who calls. The identity rules are tried in the file's order; the first whose credential is present decides,
- * so a wrong key is refused and never falls through to the anonymous plan. A consumed credential is not passed on.
- * Nothing here calls a coordinator: a forged key costs one MAC.
+ * so a wrong one is refused and never falls through to the anonymous plan. A consumed credential is not passed on.
+ * A forged key costs one MAC, a forged token one signature check, and neither a coordinator call: only the verified
+ * caller of a tenant that the config does not name makes this isolate ask who that is, once.
  */
 import ipaddr from "ipaddr.js";
-import type { IdentityRule } from "../../config/model.ts";
-import { refuse } from "../refuse.ts";
+import type { CompiledIdentity } from "../../config/identity.ts";
+import type { CompiledTenant } from "../../config/tables.ts";
 import { tenantCoordinator } from "../../protocol/tenant.ts";
 import { mayUse } from "../../policy/identity/scopes.ts";
 import { hash32 } from "../../policy/kernel/hash.ts";
-import type { CompiledTenant } from "../../config/tables.ts";
 import type { VerifiedKey } from "../credentials.ts";
 import type { AddressPartition, Edge } from "../edge.ts";
 import type { Exchange, StageAnswer } from "../exchange.ts";
+import { hasTrustedHeader, identifyByProxy } from "../identity/by-proxy.ts";
+import { identifyByToken } from "../identity/by-token.ts";
+import { findTenant, tenantOf } from "../identity/tenants.ts";
+import { refuse } from "../refuse.ts";
+
+type AnonymousRule = Extract<CompiledIdentity, { type: "anonymous" }>;
 
 /** Anonymous callers share this many partitions of each limit, ... */
 export const ANONYMOUS_PARTITIONS = 4_096;
@@ -21,41 +27,81 @@ export const ANONYMOUS_COORDINATORS = 16;
 
 export function identify(edge: Edge, x: Exchange): StageAnswer {
   for (const rule of x.tables.identity) {
-    if (rule.type === "anonymous") return identifyAnonymous(edge, x, rule.plan);
-    const presented = presentedKey(x.request.headers, rule);
-    if (presented === undefined) continue;
-    const known = edge.credentials.known(presented);
-    if (known !== undefined) return acceptKey(x, rule.header, known);
-    return verifyKey(edge, x, rule.header, presented);
+    const answer = identifyBy(edge, x, rule);
+    if (answer !== "absent") return answer;
   }
   return refuse(x, "unauthenticated");
 }
 
-function presentedKey(headers: Headers, rule: Extract<IdentityRule, { type: "apiKey" }>): string | undefined {
-  const value = headers.get(rule.header);
-  if (value === null || rule.scheme === undefined) return value ?? undefined;
-  const { scheme } = rule;
-  if (value.length <= scheme.length || value[scheme.length] !== " ") return undefined;
+/** "absent": the request has no credential of this kind. */
+function identifyBy(edge: Edge, x: Exchange, rule: CompiledIdentity): StageAnswer | "absent" {
+  switch (rule.type) {
+    case "apiKey": {
+      const presented = presentedText(x.request.headers, rule);
+      if (presented === undefined) return "absent";
+      const known = edge.credentials.known(presented);
+      return known === undefined ? verifyKey(edge, x, rule, presented) : acceptKey(edge, x, rule, known);
+    }
+    case "jwt": {
+      const presented = presentedText(x.request.headers, rule);
+      return presented === undefined ? "absent" : identifyByToken(edge, x, rule, presented);
+    }
+    case "trustedHeader":
+      return hasTrustedHeader(x.request.headers, rule) ? identifyByProxy(edge, x, rule) : "absent";
+    case "anonymous":
+      return identifyAnonymous(edge, x, rule);
+  }
+}
+
+/** "" where the scheme is there and nothing behind it: that is a credential too, and a wrong one. */
+function presentedText(
+  headers: Headers,
+  { header, scheme }: { readonly header: string; readonly scheme?: string },
+): string | undefined {
+  const value = headers.get(header);
+  if (value === null || scheme === undefined) return value ?? undefined;
+  if (value.length > scheme.length && value[scheme.length] !== " ") return undefined;
   if (value.slice(0, scheme.length).toLowerCase() !== scheme.toLowerCase()) return undefined;
   return value.slice(scheme.length + 1).trim();
 }
 
-async function verifyKey(edge: Edge, x: Exchange, header: string, presented: string): Promise<Response | undefined> {
+async function verifyKey(
+  edge: Edge,
+  x: Exchange,
+  rule: CompiledIdentity,
+  presented: string,
+): Promise<Response | undefined> {
   const secret = x.env.WEIR_KEY_SECRET;
   if (secret === undefined || secret === "") {
     return refuse(x, "key-secret-missing");
   }
   const key = await edge.credentials.verify(secret, presented);
   if (key === undefined) return refuseKey(x);
-  return acceptKey(x, header, key);
+  return acceptKey(edge, x, rule, key);
 }
 
-function acceptKey(x: Exchange, header: string, key: VerifiedKey): Response | undefined {
+function acceptKey(edge: Edge, x: Exchange, rule: CompiledIdentity, key: VerifiedKey): StageAnswer {
+  if (x.startedAtMs >= key.expiresAtMs) return refuseKey(x);
+  const { tenantId: id } = key;
+  const tenant = tenantOf(x, id);
+  if (tenant !== undefined) return acceptKeyOf(x, rule, key, tenant);
+  return findTenant(
+    edge,
+    x,
+    { id },
+    (found) => acceptKeyOf(x, rule, key, found),
+    () => refuseKey(x),
+  );
+}
+
+function acceptKeyOf(
+  x: Exchange,
+  rule: CompiledIdentity,
+  key: VerifiedKey,
+  tenant: CompiledTenant,
+): Response | undefined {
   const { tenantId, keyId, partitionKey, scopes } = key;
-  const tenant = x.tables.tenant(tenantId);
-  if (tenant === undefined || x.startedAtMs >= key.expiresAtMs) return refuseKey(x);
-  if (scopes !== undefined && !mayUse(scopes, x.method, x.route?.id ?? "")) return refuse(x, "out-of-scope");
-  x.consumedHeader = header;
+  x.consumedHeaders = rule.consumed;
   x.caller = {
     tenant,
     coordinatorName: tenantCoordinator(tenantId),
@@ -65,6 +111,8 @@ function acceptKey(x: Exchange, header: string, key: VerifiedKey): Response | un
     partitionKey,
     exempt: false,
   };
+  // Last: `rollout` asks who calls before there is a route.
+  if (scopes !== undefined && !mayUse(scopes, x.method, x.route?.id ?? "")) return refuse(x, "out-of-scope");
   return undefined;
 }
 
@@ -73,9 +121,11 @@ function refuseKey(x: Exchange): Response {
   return refuse(x, "invalid-key");
 }
 
-function identifyAnonymous(edge: Edge, x: Exchange, plan: string): Response | undefined | Promise<undefined> {
+function identifyAnonymous(edge: Edge, x: Exchange, rule: AnonymousRule): Response | undefined | Promise<undefined> {
+  const { plan } = rule;
   const tenant = x.tables.anonymous(plan);
   if (tenant === undefined) return refuse(x, "unauthenticated");
+  x.consumedHeaders = rule.consumed;
   const known = edge.addresses.get(x.clientIp) ?? learnAddress(edge, x);
   return known instanceof Promise
     ? known.then((partition) => acceptAddress(x, tenant, plan, partition))

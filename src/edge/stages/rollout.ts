@@ -27,4 +27,5 @@ function choose(x: Exchange, canary: Canary): undefined {
   x.route = undefined;
   x.caller = undefined;
   x.refusal = undefined;
+  x.retryAfterMs = undefined;
 }
