@@ -20,15 +20,16 @@ const FRESH_MS = 2_000;
 /** ... refreshed behind requests up to here, and asked for in front of them after. */
 const USABLE_MS = 5_000;
 const DEADLINE_MS = 300;
+/** One tenant on so many plans at once; then all are compiled anew. */
+const MAX_PLANS = 20;
 
 interface Known {
   /** Undefined: there is no such tenant. */
   readonly profile: TenantProfile | undefined;
   readonly atMs: number;
-  /** For these tables, and this plan instead of its own, it was compiled. */
+  /** For these tables it was compiled, on its own plan (undefined) and others. */
   compiledFor: Tables | undefined;
-  compiledPlan: string | undefined;
-  compiled: CompiledTenant | undefined;
+  compiled: Map<string | undefined, CompiledTenant>;
 }
 
 export interface ProfileSite {
@@ -74,13 +75,7 @@ export class TenantProfiles {
 
   /** With a lease reply. */
   take(id: string, { profile }: TenantRecord): void {
-    this.#known.set(id, {
-      profile,
-      atMs: this.#options.now(),
-      compiledFor: undefined,
-      compiledPlan: undefined,
-      compiled: undefined,
-    });
+    this.#known.set(id, { profile, atMs: this.#options.now(), compiledFor: undefined, compiled: new Map() });
   }
 
   async #askFirst(id: string, plan: string | undefined, site: ProfileSite): Promise<FoundTenant> {
@@ -119,11 +114,15 @@ export class TenantProfiles {
 
 function compiledOf(id: string, plan: string | undefined, known: Known, tables: Tables): FoundTenant {
   if (known.profile === undefined) return UNKNOWN;
-  if (known.compiledFor !== tables || known.compiledPlan !== plan) {
-    known.compiled = tables.compileTenant({ id, ...known.profile }, plan);
+  if (known.compiledFor !== tables || known.compiled.size > MAX_PLANS) {
+    known.compiled = new Map();
     known.compiledFor = tables;
-    known.compiledPlan = plan;
+  }
+  let tenant = known.compiled.get(plan);
+  if (tenant === undefined) {
+    tenant = tables.compileTenant({ id, ...known.profile }, plan);
+    if (tenant !== undefined) known.compiled.set(plan, tenant);
   }
   // Of a plan that the config has no more: as if its coordinator were away, for an apply refuses to take plans in use away.
-  return known.compiled === undefined ? UNREACHABLE : { kind: "found", tenant: known.compiled };
+  return tenant === undefined ? UNREACHABLE : { kind: "found", tenant };
 }
