@@ -5,10 +5,10 @@
  */
 import type { Env } from "../platform/bindings.ts";
 import { logError } from "../platform/log.ts";
+import { beginExchange } from "./begin-exchange.ts";
 import type { Edge } from "./edge.ts";
-import type { Exchange, StageAnswer } from "./exchange.ts";
+import type { Answer, Exchange, StageAnswer } from "./exchange.ts";
 import { lastResort } from "./last-resort.ts";
-import { outboundHeaders } from "./outbound.ts";
 import { access } from "./stages/access.ts";
 import { admit, admitMiss } from "./stages/admit.ts";
 import { breaker } from "./stages/breaker.ts";
@@ -46,67 +46,20 @@ export async function handle(
   stages = STAGES,
 ): Promise<Response> {
   const x = beginExchange(edge, request, env, context);
-  let answer: Response | undefined;
+  let response: Response;
   try {
+    let answer: Answer | undefined;
     for (const stage of stages) {
       const result = stage(edge, x);
       answer = result instanceof Promise ? await result : result;
       if (answer !== undefined) break;
     }
-    answer = respond(edge, x, answer ?? lastResort(x.requestId, request.headers.get("accept")));
+    response = respond(edge, x, answer ?? lastResort(x.requestId, request.headers.get("accept")));
   } catch (error) {
     edge.counters.countEvent("weir_internal_errors_total");
     logError({ requestId: x.requestId, error: String(error) });
-    answer = lastResort(x.requestId, request.headers.get("accept"));
+    response = lastResort(x.requestId, request.headers.get("accept"));
     x.served = "fallback";
   }
-  return record(edge, x, answer);
-}
-
-/** One request before its first stage. */
-export function beginExchange(
-  edge: Pick<Edge, "tables" | "pop" | "now" | "traceIdOf">,
-  request: Request,
-  env: Env,
-  context: Pick<ExecutionContext, "waitUntil">,
-): Exchange {
-  let headers: Headers | undefined;
-  const x: Exchange = {
-    request,
-    env,
-    waitUntil: (work) => {
-      context.waitUntil(work);
-    },
-    tables: edge.tables,
-    pop: edge.pop,
-    startedAtMs: edge.now(),
-    method: request.method,
-    requestId: "",
-    url: undefined,
-    get headers(): Headers {
-      return (headers ??= outboundHeaders(edge, x));
-    },
-    clientIp: "",
-    consumedHeader: undefined,
-    trialNumber: undefined,
-    inCanary: false,
-    route: undefined,
-    caller: undefined,
-    admission: undefined,
-    cache: undefined,
-    breaker: undefined,
-    body: null,
-    failure: undefined,
-    served: undefined,
-    cacheStatus: undefined,
-    proxyError: undefined,
-    refusal: undefined,
-    retryAfterMs: undefined,
-    violated: [],
-    failMode: undefined,
-    onEnd: undefined,
-    lateCost: undefined,
-    streams: false,
-  };
-  return x;
+  return record(edge, x, response);
 }
