@@ -11,7 +11,7 @@ import { loadConfig } from "../src/config/load.ts";
 import { Edge } from "../src/edge/edge.ts";
 import { Lessees } from "../src/edge/lessees.ts";
 import type { Exchange } from "../src/edge/exchange.ts";
-import { beginExchange } from "../src/edge/pipeline.ts";
+import { beginExchange } from "../src/edge/begin-exchange.ts";
 import { access } from "../src/edge/stages/access.ts";
 import { admit } from "../src/edge/stages/admit.ts";
 import { identify } from "../src/edge/stages/identify.ts";

@@ -127,16 +127,25 @@ async function attemptOnce(
   const abort = new AbortController();
   const startedAtMs = views.now();
   const epoch = sight.view?.epoch;
+  const timeoutMs = Math.max(
+    1,
+    Math.min(passage.kind === "probe" ? probeTimeoutOf(origin) : origin.config.tryTimeoutMs, leftMs),
+  );
+  const timeOut = (): void => {
+    abort.abort(new DOMException("the attempt timed out", "TimeoutError"));
+  };
   let late = false;
-  const early = lateTimer(sight, request, () => {
-    late = true;
-    views.noteFailure(sight, epoch, "late", request);
-  });
-  const timeout = setTimeout(
-    () => {
-      abort.abort(new DOMException("the attempt timed out", "TimeoutError"));
-    },
-    Math.max(1, Math.min(passage.kind === "probe" ? probeTimeoutOf(origin) : origin.config.tryTimeoutMs, leftMs)),
+  const earlyMs = lateAfterMs(sight, request) ?? timeoutMs;
+  // One timer after the other: nearly every call ends before the first.
+  let timer = setTimeout(
+    earlyMs >= timeoutMs
+      ? timeOut
+      : (): void => {
+          late = true;
+          views.noteFailure(sight, epoch, "late", request);
+          timer = setTimeout(timeOut, timeoutMs - earlyMs);
+        },
+    Math.min(earlyMs, timeoutMs),
   );
   const { clientGone } = request;
   const leave = (): void => {
@@ -150,8 +159,7 @@ async function attemptOnce(
   headers.set("weir-attempt", String(attempt));
   const outcome = await fetchOnce(request, attempt, abort.signal);
   clientGone?.removeEventListener("abort", leave);
-  if (early !== null) clearTimeout(early);
-  clearTimeout(timeout);
+  clearTimeout(timer);
   const verdict = verdictOf(outcome);
   const durationMs = views.now() - startedAtMs;
   if (passage.kind === "probe") {
@@ -168,15 +176,10 @@ function verdictOf(outcome: Attempt): Verdict {
   return outcome.reason === "client-gone" ? { kind: "ignored" } : verdictOfFailure(outcome.reason);
 }
 
-/** Runs `late` when the call is pending past the early age; not for probes, nor where every call would end before. */
-function lateTimer(
-  sight: OriginSight,
-  { passage, origin }: OriginRequest,
-  late: () => void,
-): ReturnType<typeof setTimeout> | null {
+/** A call still pending then is reported; undefined for probes, and where every call would have ended before. */
+function lateAfterMs(sight: OriginSight, { passage, origin }: OriginRequest): number | undefined {
   const ageMs = sight.view?.earlyAgeMs;
-  if (ageMs === undefined || ageMs >= origin.config.tryTimeoutMs || passage.kind !== "go") return null;
-  return setTimeout(late, ageMs);
+  return ageMs === undefined || ageMs >= origin.config.tryTimeoutMs || passage.kind !== "go" ? undefined : ageMs;
 }
 
 async function fetchOnce(request: OriginRequest, attempt: number, signal: AbortSignal): Promise<Attempt> {

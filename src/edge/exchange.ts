@@ -138,5 +138,41 @@ export function atEnd(x: Exchange, work: () => void): void {
   };
 }
 
-/** A stage answers (a Response with headers of our own, which may still be changed) or passes on. */
-export type StageAnswer = Response | undefined | Promise<Response | undefined>;
+/**
+ * A 200 from the store whose Response is not made yet: `respond` makes it once, with all its fields. Each field that is
+ * set on a Response costs a crossing into the runtime; a record of them crosses once.
+ */
+export class Draft {
+  readonly body: ArrayBuffer;
+  readonly fields: FieldRecord;
+
+  constructor(body: ArrayBuffer, fields: FieldRecord) {
+    this.body = body;
+    this.fields = fields;
+  }
+
+  set(name: string, value: string): void {
+    this.fields[name] = value;
+  }
+
+  append(name: string, value: string): void {
+    const known = this.fields[name];
+    this.fields[name] = known === undefined ? value : `${known}, ${value}`;
+  }
+
+  delete(name: string): void {
+    delete this.fields[name];
+  }
+}
+
+/** Names are lower-case. */
+export type FieldRecord = Record<string, string>;
+
+/** Where the fields of an answer are set. */
+export type Fields = Pick<Headers, "set" | "append" | "delete">;
+
+/** A Response whose headers are our own may still be changed. */
+export type Answer = Response | Draft;
+
+/** A stage answers, or passes on. */
+export type StageAnswer = Answer | undefined | Promise<Answer | undefined>;

@@ -5,10 +5,10 @@
  */
 import type { Env } from "../platform/bindings.ts";
 import { logError } from "../platform/log.ts";
+import { beginExchange } from "./begin-exchange.ts";
 import type { Edge } from "./edge.ts";
-import type { Exchange, StageAnswer } from "./exchange.ts";
+import type { Answer, Exchange, StageAnswer } from "./exchange.ts";
 import { lastResort } from "./last-resort.ts";
-import { outboundHeaders } from "./outbound.ts";
 import { access } from "./stages/access.ts";
 import { admit, admitMiss } from "./stages/admit.ts";
 import { breaker } from "./stages/breaker.ts";
@@ -44,72 +44,23 @@ export function handle(edge: Edge, request: Request, env: Env, context: Executio
 
 /** These stages, and what must always happen behind them. */
 export async function passThrough(stages: readonly Stage[], edge: Edge, x: Exchange): Promise<Response> {
-  let answer: Response | undefined;
+  let response: Response;
   try {
+    let answer: Answer | undefined;
     for (const stage of stages) {
       const result = stage(edge, x);
       answer = result instanceof Promise ? await result : result;
       if (answer !== undefined) break;
     }
-    answer = respond(edge, x, answer ?? plainAnswer(x));
+    response = respond(edge, x, answer ?? plainAnswer(x));
   } catch (error) {
     edge.counters.countEvent("weir_internal_errors_total");
     logError({ requestId: x.requestId, error: String(error) });
-    answer = plainAnswer(x);
+    response = plainAnswer(x);
     x.served = "fallback";
   }
-  return record(edge, x, answer);
+  return record(edge, x, response);
 }
 
 const plainAnswer = ({ requestId, request }: Exchange): Response =>
   lastResort(requestId, request.headers.get("accept"));
-const NOTHING: readonly string[] = [];
-
-/** One request before its first stage. */
-export function beginExchange(
-  edge: Pick<Edge, "tables" | "pop" | "now" | "traceIdOf">,
-  request: Request,
-  env: Env,
-  context: Pick<ExecutionContext, "waitUntil">,
-): Exchange {
-  let headers: Headers | undefined;
-  const x: Exchange = {
-    request,
-    env,
-    waitUntil: (work) => {
-      context.waitUntil(work);
-    },
-    tables: edge.tables,
-    pop: edge.pop,
-    startedAtMs: edge.now(),
-    method: request.method,
-    requestId: "",
-    url: undefined,
-    get headers(): Headers {
-      return (headers ??= outboundHeaders(edge, x));
-    },
-    clientIp: "",
-    consumedHeaders: NOTHING,
-    trialNumber: undefined,
-    inCanary: false,
-    route: undefined,
-    terms: undefined,
-    caller: undefined,
-    admission: undefined,
-    cache: undefined,
-    breaker: undefined,
-    body: null,
-    failure: undefined,
-    served: undefined,
-    cacheStatus: undefined,
-    proxyError: undefined,
-    refusal: undefined,
-    retryAfterMs: undefined,
-    violated: [],
-    failMode: undefined,
-    onEnd: undefined,
-    lateCost: undefined,
-    streams: false,
-  };
-  return x;
-}

@@ -3,9 +3,9 @@ import type { PreviewState } from "../config/pages/vocabulary.ts";
 import type { CompiledRoute, Tables } from "../config/tables.ts";
 import type { Refusal } from "../http/problem.ts";
 import type { Env } from "../platform/bindings.ts";
+import { beginExchange } from "./begin-exchange.ts";
 import type { Exchange, OriginFailure } from "./exchange.ts";
 import { fallbackPage, plainRefusal, PROXY_ERROR } from "./fallback.ts";
-import { beginExchange } from "./pipeline.ts";
 import { refuse } from "./refuse.ts";
 import { setOwnHeaders, setRetryAfter } from "./stages/respond.ts";
 

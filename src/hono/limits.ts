@@ -16,7 +16,8 @@ import {
   type Served,
   type StageAnswer,
 } from "../edge/exchange.ts";
-import { beginExchange, passThrough, type Stage } from "../edge/pipeline.ts";
+import { beginExchange } from "../edge/begin-exchange.ts";
+import { passThrough, type Stage } from "../edge/pipeline.ts";
 import { refuse } from "../edge/refuse.ts";
 import { access } from "../edge/stages/access.ts";
 import { admitRequest, charge } from "../edge/stages/admit.ts";

@@ -8,6 +8,7 @@ import { LRUCache } from "lru-cache";
 import { withDeadline } from "../../platform/coordinators.ts";
 import type { Freshness, HeaderReader } from "../../policy/cache/freshness.ts";
 import { type HeaderList, MAX_VARIANTS, variantKey } from "../../policy/cache/storing.ts";
+import type { FieldRecord } from "../exchange.ts";
 import type { Copied } from "./body-part.ts";
 
 export interface StoredResponse {
@@ -69,6 +70,8 @@ export class ResponseStore {
     },
   });
 
+  readonly #fields = new WeakMap<HeaderList, FieldRecord>();
+
   constructor(pop: string) {
     this.#pop = pop;
   }
@@ -79,6 +82,16 @@ export class ResponseStore {
     const entry = url?.variants.get(variantKey(url.vary, header));
     if (entry !== undefined) this.stats.memoryHits++;
     return entry;
+  }
+
+  /** Of a stored response, as the record that a Response is made with. Made once; not to be changed. */
+  fieldsOf({ headers }: StoredResponse): Readonly<FieldRecord> {
+    let fields = this.#fields.get(headers);
+    if (fields === undefined) {
+      fields = Object.fromEntries(headers);
+      this.#fields.set(headers, fields);
+    }
+    return fields;
   }
 
   /** From the PoP's cache, and into memory. */

@@ -6,7 +6,7 @@ import { isTenantId, tenantCoordinator } from "../../protocol/tenant.ts";
 import type { Edge } from "../edge.ts";
 import type { Exchange, StageAnswer } from "../exchange.ts";
 import { refuse } from "../refuse.ts";
-import { findTenant, tenantOf } from "./tenants.ts";
+import { findTenant, type Refused, tenantOf } from "./tenants.ts";
 import type { VerifiedToken } from "./tokens.ts";
 
 type TokenRule = Extract<CompiledIdentity, { type: "jwt" }>;
@@ -32,7 +32,7 @@ async function verify(edge: Edge, x: Exchange, rule: TokenRule, presented: strin
   }
 }
 
-function accept(edge: Edge, x: Exchange, rule: TokenRule, token: VerifiedToken): StageAnswer {
+function accept(edge: Edge, x: Exchange, rule: TokenRule, token: VerifiedToken): Refused {
   const { tenantId, plan } = token;
   const tenant = tenantOf(x, tenantId, plan);
   if (tenant !== undefined) return acceptFor(x, rule, token, tenant);

@@ -1,7 +1,7 @@
 /** Tenants by id, as credentials name them. */
 import type { CompiledTenant } from "../../config/tables.ts";
 import type { Edge } from "../edge.ts";
-import type { Exchange, StageAnswer } from "../exchange.ts";
+import type { Exchange } from "../exchange.ts";
 import { refuse } from "../refuse.ts";
 import type { FoundTenant } from "../tenant-profiles.ts";
 
@@ -12,6 +12,9 @@ import type { FoundTenant } from "../tenant-profiles.ts";
 export function tenantOf({ tables }: Exchange, tenantId: string, plan?: string): CompiledTenant | undefined {
   return tables.tenant(tenantId, plan);
 }
+
+/** Undefined: accepted. A promise only where the tenant had to be asked for. */
+export type Refused = Response | undefined | Promise<Response | undefined>;
 
 const UNREACHABLE_RETRY_AFTER_MS = 1_000;
 
@@ -25,7 +28,7 @@ export function findTenant(
   wanted: { readonly id: string; readonly plan?: string | undefined },
   accept: (tenant: CompiledTenant) => Response | undefined,
   refuseUnknown: () => Response,
-): StageAnswer {
+): Refused {
   const conclude = (found: FoundTenant): Response | undefined => {
     switch (found.kind) {
       case "found":

@@ -7,14 +7,14 @@ import type { CompiledRoute } from "../../config/tables.ts";
 import { parseCacheControl } from "../../policy/cache/cache-control.ts";
 import { judgeUse, mayServeOnError } from "../../policy/cache/freshness.ts";
 import { variantKey } from "../../policy/cache/storing.ts";
-import { answerFrom, ttlSeconds } from "../cache/answering.ts";
+import { hit, ttlSeconds } from "../cache/answering.ts";
 import type { Flight, Landing, SharedAnswer } from "../cache/flights.ts";
 import { keyOf } from "../cache/key.ts";
 import { isPersonal } from "../cache/receiving.ts";
 import { refreshBehind } from "../cache/refreshing.ts";
 import type { StoredResponse } from "../cache/response-store.ts";
 import type { Edge } from "../edge.ts";
-import { atEnd, type CacheContext, type Exchange, type StageAnswer } from "../exchange.ts";
+import { type Answer, atEnd, type CacheContext, type Exchange, type StageAnswer } from "../exchange.ts";
 import { fieldsOf } from "../outbound.ts";
 import { refuse } from "../refuse.ts";
 
@@ -68,11 +68,11 @@ function use(
   switch (judgeUse(entry.freshness, context.asked, nowMs)) {
     case "fresh":
       x.served = "cache";
-      return orElse(answerFrom(edge, x, entry, nowMs, ttl), () => gone(edge, x, context, route));
+      return orElse(hit(edge, x, entry, nowMs, ttl), () => gone(edge, x, context, route));
     case "stale-while-revalidate":
       refreshBehind(edge, x, context, route);
       x.served = "stale";
-      return orElse(answerFrom(edge, x, entry, nowMs, ttl), () => gone(edge, x, context, route));
+      return orElse(hit(edge, x, entry, nowMs, ttl), () => gone(edge, x, context, route));
     case "stale":
       return answerFailing(edge, x, context, route, entry, nowMs);
   }
@@ -94,10 +94,10 @@ function answerFailing(
   if (tryAgain) refreshBehind(edge, x, context, route);
   x.served = "stale";
   const status = `weir; hit; ttl=${ttlSeconds(entry, nowMs)}; detail=refresh-failed`;
-  return orElse(answerFrom(edge, x, entry, nowMs, status), () => gone(edge, x, context, route));
+  return orElse(hit(edge, x, entry, nowMs, status), () => gone(edge, x, context, route));
 }
 
-type Answered = Response | Promise<Response | undefined>;
+type Answered = Answer | Promise<Answer | undefined>;
 
 function orElse(answer: Answered, otherwise: () => StageAnswer): StageAnswer {
   return answer instanceof Promise ? answer.then((response) => response ?? otherwise()) : answer;
@@ -152,7 +152,7 @@ async function follow(
   route: CompiledRoute,
   flight: Flight,
   sinceMs: number,
-): Promise<Response | undefined> {
+): Promise<Answer | undefined> {
   edge.counters.countEvent("weir_cache_collapsed_total");
   const landing = await flight.follow(route.deadlineMs * FOLLOW_RATIO);
   if (landing === undefined) {
@@ -178,7 +178,7 @@ function afterLanding(edge: Edge, x: Exchange, context: CacheContext): StageAnsw
   x.served = "cache";
   const status = `${x.cacheStatus ?? "weir"}; collapsed; ttl=${ttlSeconds(entry, nowMs)}`;
   context.entry = entry;
-  return answerFrom(edge, x, entry, nowMs, status);
+  return hit(edge, x, entry, nowMs, status);
 }
 
 /** The leader's failure is everybody's: nobody asks the origin again for it, and the ladder answers. */

@@ -15,7 +15,7 @@ import type { AddressPartition, Edge } from "../edge.ts";
 import type { Exchange, StageAnswer } from "../exchange.ts";
 import { hasTrustedHeader, identifyByProxy } from "../identity/by-proxy.ts";
 import { identifyByToken } from "../identity/by-token.ts";
-import { findTenant, tenantOf } from "../identity/tenants.ts";
+import { findTenant, type Refused, tenantOf } from "../identity/tenants.ts";
 import { refuse } from "../refuse.ts";
 
 type AnonymousRule = Extract<CompiledIdentity, { type: "anonymous" }>;
@@ -80,7 +80,7 @@ async function verifyKey(
   return acceptKey(edge, x, rule, key);
 }
 
-function acceptKey(edge: Edge, x: Exchange, rule: CompiledIdentity, key: VerifiedKey): StageAnswer {
+function acceptKey(edge: Edge, x: Exchange, rule: CompiledIdentity, key: VerifiedKey): Refused {
   if (x.startedAtMs >= key.expiresAtMs) return refuseKey(x);
   const { tenantId: id } = key;
   const tenant = tenantOf(x, id);

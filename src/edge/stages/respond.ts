@@ -6,12 +6,12 @@ import { VIA } from "../../http/headers.ts";
 import { REFUSALS } from "../../http/problem.ts";
 import { proxyStatus, rateLimitMember, rateLimitPolicy } from "../../http/structured.ts";
 import type { Edge } from "../edge.ts";
-import type { Caller, ChargeTerms, Exchange } from "../exchange.ts";
+import { type Answer, type Caller, type ChargeTerms, Draft, type Exchange, type Fields } from "../exchange.ts";
 import type { LimitReading } from "../lessees.ts";
 import { admitRequest } from "./admit.ts";
 
-export function respond(edge: Edge, x: Exchange, answer: Response): Response {
-  const { headers } = answer;
+export function respond(edge: Edge, x: Exchange, answer: Answer): Response {
+  const headers: Fields = answer instanceof Draft ? answer : answer.headers;
   setOwnHeaders(x, headers);
   let resetSeconds = 0;
   const terms = x.terms ?? x.route;
@@ -21,13 +21,13 @@ export function respond(edge: Edge, x: Exchange, answer: Response): Response {
   }
   setRetryAfter(x, headers, resetSeconds);
   if (x.env.WEIR_SERVER_TIMING === "1") setServerTiming(edge, x, headers);
-  return answer;
+  return answer instanceof Draft ? new Response(answer.body, { headers: answer.fields }) : answer;
 }
 
 const isThrottled = ({ refusal }: Exchange): boolean => refusal === "limited" || refusal === "concurrency";
 
 /** What needs no state. */
-export function setOwnHeaders(x: Exchange, headers: Headers): void {
+export function setOwnHeaders(x: Exchange, headers: Fields): void {
   if (x.served !== undefined) headers.set("weir-served", x.served);
   headers.set("weir-request-id", x.requestId);
   headers.append("via", VIA);
@@ -41,14 +41,14 @@ export function setOwnHeaders(x: Exchange, headers: Headers): void {
     headers.set("www-authenticate", 'Bearer realm="weir"');
 }
 
-export function setRetryAfter(x: Exchange, headers: Headers, resetSeconds: number): void {
+export function setRetryAfter(x: Exchange, headers: Fields, resetSeconds: number): void {
   if (x.retryAfterMs === undefined) return;
   const seconds = Math.max(1, Math.ceil(x.retryAfterMs / 1_000));
   headers.set("retry-after", String(isThrottled(x) ? Math.max(seconds, resetSeconds) : seconds));
 }
 
 /** Returns the latest reset among violated limits, in seconds. */
-function setRateLimit(edge: Edge, x: Exchange, headers: Headers, terms: ChargeTerms, caller: Caller): number {
+function setRateLimit(edge: Edge, x: Exchange, headers: Fields, terms: ChargeTerms, caller: Caller): number {
   const readings = edge.lessees.describe(admitRequest(edge, x, terms, caller));
   if (readings.length === 0) return 0;
   const fields = x.tables.rateLimitFields;
@@ -63,7 +63,7 @@ function setRateLimit(edge: Edge, x: Exchange, headers: Headers, terms: ChargeTe
 
 function setFields(
   edge: Edge,
-  headers: Headers,
+  headers: Fields,
   readings: readonly LimitReading[],
   terms: ChargeTerms,
   caller: Caller,
@@ -85,7 +85,7 @@ function setFields(
 }
 
 /** The limit that has the least left, in the form GitHub and others made usual; the reset is in seconds from now. */
-function setLegacyFields(headers: Headers, readings: readonly LimitReading[]): void {
+function setLegacyFields(headers: Fields, readings: readonly LimitReading[]): void {
   let tightest: LimitReading | undefined;
   for (const reading of readings) {
     if (reading.resetSeconds === undefined) continue;
@@ -97,7 +97,7 @@ function setLegacyFields(headers: Headers, readings: readonly LimitReading[]): v
   headers.set("x-ratelimit-reset", String(tightest.resetSeconds ?? 0));
 }
 
-function setServerTiming(edge: Edge, x: Exchange, headers: Headers): void {
+function setServerTiming(edge: Edge, x: Exchange, headers: Fields): void {
   headers.append("server-timing", `total;dur=${edge.now() - x.startedAtMs}`);
   if (x.admission !== undefined) {
     headers.append("server-timing", `admit;desc="${x.admission.decidedBy}@${x.admission.decidedAtMs}"`);
