@@ -1,12 +1,6 @@
 /** The API's reference for people, made from its OpenAPI document: one page, no script, nothing from elsewhere. */
-import {
-  type ApiDocument,
-  type DocumentedOperation,
-  isSchema,
-  type JsonSchema,
-  propertiesOf,
-  requiredOf,
-} from "./openapi.ts";
+import { isSchema, propertiesOf, requiredOf } from "./openapi.ts";
+import type { ApiDocument, DocumentedOperation, JsonSchema } from "./openapi-types.ts";
 
 const STYLE = `:root{color-scheme:light dark;--ground:#f6f7f9;--sheet:#fff;--line:#d9dee6;--text:#1b2028;--quiet:#545d6c;--accent:#1c5bb8}
 @media (prefers-color-scheme:dark){:root{--ground:#101419;--sheet:#181e26;--line:#2c3541;--text:#edf1f6;--quiet:#a7b1c0;--accent:#8ab8ff}}
@@ -139,10 +133,14 @@ function nameCell(name: string, required: boolean): string {
 /** Type, then what is said about it, then what it may be. */
 function typeCell(schema: JsonSchema): string {
   const { description, default: preset, examples, minimum, maximum } = schema;
+  const said = typeof description === "string" ? description : "";
   const notes = [
-    typeof description === "string" ? inlined(description) : "",
-    preset === undefined ? "" : `Default <code>${escaped(JSON.stringify(preset))}</code>.`,
-    typeof minimum === "number" && typeof maximum === "number" && maximum < Number.MAX_SAFE_INTEGER
+    inlined(said),
+    preset === undefined || said.includes("Default") ? "" : `Default <code>${escaped(JSON.stringify(preset))}</code>.`,
+    typeof minimum === "number" &&
+    typeof maximum === "number" &&
+    maximum < Number.MAX_SAFE_INTEGER &&
+    !said.includes(" to ")
       ? `${minimum} to ${maximum}.`
       : "",
     Array.isArray(examples) ? `For example <code>${escaped(JSON.stringify(examples[0]))}</code>.` : "",

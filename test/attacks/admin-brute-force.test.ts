@@ -10,7 +10,11 @@ afterEach(() => reset());
 
 const forged = (): string => `weiradm_${newTokenId()}_${"A".repeat(22)}`;
 
-async function clocked(): Promise<{ site: AdminSite; pass(ms: number): void; status(ask: object): Promise<number> }> {
+async function clocked(): Promise<{
+  readonly site: AdminSite;
+  readonly pass: (ms: number) => void;
+  readonly status: (ask: object) => Promise<number>;
+}> {
   const site = await AdminSite.make();
   let nowMs = Date.now();
   Object.assign(site.edge, { now: () => nowMs });
@@ -75,7 +79,7 @@ describe("who guesses tokens", () => {
     const { token } = await site.makeToken({ role: "admin" });
     expect(await status({ token })).toBe(200);
     // The last character of 128 bits has four bits that say nothing; only one way of writing them is right.
-    const ways = [..."ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"];
+    const ways = Array.from("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_");
     const right: string[] = [];
     for (const [index, last] of ways.entries()) {
       const written = token.slice(0, -1) + last;

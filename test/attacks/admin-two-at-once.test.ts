@@ -26,7 +26,7 @@ describe("two admins who saw the same config in force", () => {
         one.call("POST", "/configs", { text: text(10 + 2 * round) }, matching(round)),
         other.call("POST", "/configs", { text: text(11 + 2 * round) }, matching(round)),
       ]);
-      expect(answers.map(({ status }) => status).toSorted()).toEqual([201, 412]);
+      expect(answers.map(({ status }) => status).toSorted((a, b) => a - b)).toEqual([201, 412]);
       const lost = answers.find(({ status }) => status === 412);
       expect(lost?.json["inForce"]).toMatchObject({ number: round + 1 });
     }

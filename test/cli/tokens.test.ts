@@ -34,7 +34,7 @@ afterAll(async () => {
 
 const weir = (...args: string[]): Promise<Finished> =>
   run("cli/weir.ts", [...args, "--state", join(folder.path, "state")]);
-const json = <Value>(finished: Finished): Value => JSON.parse(finished.stdout) as Value;
+const json = (finished: Finished): unknown => JSON.parse(finished.stdout);
 
 const statusWith = async (token: string, base: string): Promise<number> =>
   (await fetch(`${base}/_weir/api/v1/status`, { headers: { authorization: `Bearer ${token}` } })).status;
@@ -50,7 +50,7 @@ describe("weir tokens", () => {
 
     const listed = await weir("tokens", "list", "--json");
     expect(listed.stdout).not.toContain(token.slice(-22));
-    const [made] = json<TokenList>(listed).tokens;
+    const [made] = (json(listed) as TokenList).tokens;
     expect(made).toMatchObject({ label: "night shift", role: "operator", tenants: null, revokedAtMs: null });
 
     const revoked = await weir("tokens", "revoke", made?.tokenId ?? "");
@@ -71,7 +71,7 @@ describe("weir tokens", () => {
 describe("weir audit", () => {
   it("tells who did what, and goes on where a page ended", async () => {
     const created = await weir("tokens", "create", "ci", "--role", "admin", "--tenants", "acme", "--json");
-    const { token, tokenId } = json<CreatedToken>(created);
+    const { token, tokenId } = json(created) as CreatedToken;
     const made = await run("cli/weir.ts", ["keys", "create", "acme"], { WEIR_URL: url(), WEIR_TOKEN: token });
     expect(made.code).toBe(0);
     const refused = await run("cli/weir.ts", ["breakers", "reset", "app"], { WEIR_URL: url(), WEIR_TOKEN: token });
@@ -79,8 +79,8 @@ describe("weir audit", () => {
 
     const told = await weir("audit", "--actor", tokenId);
     expect(told.stdout).toMatch(new RegExp(`ci ${tokenId}\\s+createKey\\s+tenant=acme\\s+done 201`));
-    const first = json<AuditPage>(await weir("audit", "--limit", "1", "--since", "1h", "--json"));
-    const second = json<AuditPage>(await weir("audit", "--limit", "1", "--cursor", first.next ?? "", "--json"));
+    const first = json(await weir("audit", "--limit", "1", "--since", "1h", "--json")) as AuditPage;
+    const second = json(await weir("audit", "--limit", "1", "--cursor", first.next ?? "", "--json")) as AuditPage;
     expect([first.entries[0]?.operation, second.entries[0]?.operation]).toEqual(["createKey", "createToken"]);
     expect(JSON.stringify([first, second])).not.toContain(token.slice(-22));
     expect((await weir("audit", "--limit", "0")).code).toBe(2);

@@ -3,7 +3,7 @@ import { env } from "cloudflare:workers";
 import { createExecutionContext } from "cloudflare:test";
 import { Admin } from "../../src/admin/admin.ts";
 import type { CreatedToken } from "../../src/admin/contract.ts";
-import type { ApiDocument, DocumentedOperation } from "../../src/admin/openapi.ts";
+import type { ApiDocument, DocumentedOperation } from "../../src/admin/openapi-types.ts";
 import { loadConfig } from "../../src/config/load.ts";
 import { Edge } from "../../src/edge/edge.ts";
 import type { Env } from "../../src/platform/bindings.ts";
