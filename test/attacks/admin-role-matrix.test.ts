@@ -8,6 +8,13 @@ import { AdminSite, filled, type Listed } from "../edge/admin-site.ts";
 const LEAST_ROLE: Readonly<Record<string, Role>> = {
   readStatus: "reader",
   readMetrics: "reader",
+  listTenants: "reader",
+  readTenant: "reader",
+  putTenant: "admin",
+  importTenants: "admin",
+  removeTenant: "admin",
+  suspendTenant: "operator",
+  resumeTenant: "operator",
   readBreaker: "reader",
   tripBreaker: "operator",
   resetBreaker: "operator",
