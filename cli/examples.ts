@@ -41,6 +41,14 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   "breakers history": ["weir breakers history shop --json"],
   pages: ["weir pages preview catalog"],
   "pages preview": ["weir pages preview catalog --state open --lang de", "weir pages preview catalog --out page.html"],
+  tokens: ["weir tokens create ci --role operator --for 30d"],
+  "tokens create": [
+    "weir tokens create ci --role operator --for 30d",
+    'WEIR_TOKEN=$(weir tokens create "acme support" --role admin --tenants acme)',
+  ],
+  "tokens list": ["weir tokens list --json"],
+  "tokens revoke": ["weir tokens revoke 0123456789abcdef"],
+  audit: ["weir audit --since 24h", "weir audit --operation tripBreaker --outcome done --json"],
   cost: [
     "weir cost --rps 500 --tenants 200",
     "weir cost --rps 500 --tenants 200 --cached-ratio 0.6 --set isolates=50 --json",

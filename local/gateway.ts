@@ -44,6 +44,10 @@ export interface GatewayOptions {
   readonly cutOffEdge?: number;
   readonly secrets: Secrets;
   readonly serverTiming?: boolean;
+  /** Host name the admin API is on; undefined: it is on every host. */
+  readonly adminHost?: string;
+  /** The API's reference is shown without a token. */
+  readonly adminPages?: boolean;
 }
 
 export interface Gateway {
@@ -87,14 +91,19 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
 }
 
 function workersOf(options: GatewayOptions, script: string, port: number, edges: number): Record<string, unknown>[] {
-  const { wanMs = 0, secrets, serverTiming = false, cutOffEdge } = options;
+  const { wanMs = 0, secrets, serverTiming = false, adminHost, adminPages = false, cutOffEdge } = options;
   const shared = {
     compatibilityDate: COMPATIBILITY_DATE,
     compatibilityFlags: ["enable_request_signal"],
     modules: [{ type: "ESModule", path: "worker.js", contents: script }],
     stripCfConnectingIp: false,
   };
-  const bindings = { ...secrets, ...(serverTiming ? { WEIR_SERVER_TIMING: "1" } : {}) };
+  const bindings = {
+    ...secrets,
+    ...(serverTiming ? { WEIR_SERVER_TIMING: "1" } : {}),
+    ...(adminHost === undefined ? {} : { WEIR_ADMIN_HOST: adminHost }),
+    ...(adminPages ? { WEIR_ADMIN_PAGES: "open" } : {}),
+  };
   const remoteObjects = Object.fromEntries(
     Object.entries(CLASSES).map(([binding, className]) => [
       binding,

@@ -120,6 +120,7 @@ function printReady(
     `  state   ${args.state} (secrets.json holds the admin token)`,
     `  status  npm run weir -- status`,
     `  metrics ${url}/_weir/metrics (with the admin token)`,
+    `  API     ${url}/_weir/api/ (its reference, for a browser)`,
   ];
   if (demo !== undefined) {
     const { acme = "", globex = "" } = demo.keys;
@@ -181,6 +182,7 @@ async function run(args: Arguments, { config, text }: LoadedConfig, originPort: 
     wanMs: args.wanMs,
     stateDir: join(args.state, "objects"),
     secrets,
+    adminPages: true,
   });
   const stopped = new Promise<void>((resolveStop) => {
     for (const signal of ["SIGINT", "SIGTERM"] as const) {

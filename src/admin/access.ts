@@ -53,6 +53,11 @@ export type AccessVerdict = "allowed" | "role-missing" | "outside-scope";
 
 const RANK: Readonly<Record<Role, number>> = { reader: 0, operator: 1, admin: 2 };
 
+/** For people: who else may. */
+export function roleText(role: Role): string {
+  return { reader: ", which every token has", operator: " or `admin`", admin: "" }[role];
+}
+
 /** `tenant`: named by the path; undefined: the path names none. What there is plays no part, so it cannot be found out. */
 export function accessOf(actor: Actor, operation: OperationId, tenant: string | undefined): AccessVerdict {
   if (RANK[actor.role] < RANK[ACCESS[operation].role]) return "role-missing";

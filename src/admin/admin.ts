@@ -10,10 +10,10 @@ import { handleUnrouted } from "../edge/unrouted.ts";
 import type { Env } from "../platform/bindings.ts";
 import { logError } from "../platform/log.ts";
 import { ACCESS, accessOf, type Actor } from "./access.ts";
-import { API_BASE } from "./contract.ts";
+import { Documents } from "./documents.ts";
 import { Gate, type GateVerdict, isCrossSite } from "./gate.ts";
 import { health } from "./health.ts";
-import { maxBodyBytes, type Operation } from "./operation.ts";
+import { maxBodyBytes, type Operation, routePath } from "./operation.ts";
 import { OPERATIONS } from "./operations.ts";
 import { problem, problemType } from "./reply.ts";
 import { performWrite, type WriteResult } from "./writes.ts";
@@ -31,6 +31,7 @@ interface Visit {
 export class Admin {
   readonly #edge: Edge;
   readonly #gate = new Gate();
+  readonly #documents = new Documents();
   readonly #app = new Hono<{ Bindings: Visit }>();
 
   constructor(edge: Edge) {
@@ -56,6 +57,9 @@ export class Admin {
     const own = adminHost !== "" && isHost(url, adminHost);
     if (!isAdminPath(request.url) || (adminHost !== "" && !own)) {
       return handleUnrouted(this.#edge, request, env, context);
+    }
+    if (this.#documents.has(url.pathname) && (own || env.WEIR_ADMIN_PAGES === "open")) {
+      return secured(await this.#documents.answer(url.pathname), this.#edge.nextRequestId());
     }
     const nowMs = this.#edge.now();
     const clientIp = request.headers.get("cf-connecting-ip") ?? "";
@@ -87,9 +91,13 @@ export class Admin {
         return problem(503, "The token cannot be checked: the Control object did not answer");
       case "in": {
         const waitMs = this.#gate.claimCall(verdict.actor, visit.nowMs);
-        if (waitMs === 0) return this.#app.fetch(request, { ...visit, actor: verdict.actor }, context);
-        this.#countRefused("too-many-calls");
-        return tooSoon("Too many calls with this token", waitMs);
+        if (waitMs > 0) {
+          this.#countRefused("too-many-calls");
+          return tooSoon("Too many calls with this token", waitMs);
+        }
+        const { pathname } = visit.url;
+        if (this.#documents.has(pathname)) return this.#documents.answer(pathname);
+        return this.#app.fetch(request, { ...visit, actor: verdict.actor }, context);
       }
     }
   }
@@ -177,11 +185,6 @@ function isAdminPath(url: string): boolean {
 
 const isHost = ({ host, hostname }: URL, wanted: string): boolean =>
   host === wanted.toLowerCase() || hostname === wanted.toLowerCase();
-
-/** Below the API's base, but for what has a place of its own. */
-export function routePath({ path }: Operation): string {
-  return path.startsWith("/_weir/") ? path : API_BASE + path;
-}
 
 async function bodyOf(operation: Operation, request: Request): Promise<string | Response> {
   if (request.method === "GET" || request.method === "HEAD") return "";

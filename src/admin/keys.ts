@@ -64,6 +64,7 @@ const createKey = operation(
     description: "It is shown this once: it cannot be read again.",
     params: tenantParams,
     body: createKeyBody,
+    example: { label: "ci", scopes: ["read"], lifetimeMs: 7_776_000_000 },
     result: createdKey,
     status: 201,
     refusals: { 404: "There is no such tenant." },
@@ -92,6 +93,7 @@ const rotateKey = operation(
     description: "The new key is shown this once.",
     params: keyParams,
     body: rotateKeyBody,
+    example: { overlapMs: 86_400_000 },
     result: rotatedKey,
     status: 201,
     refusals: {

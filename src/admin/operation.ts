@@ -7,6 +7,7 @@ import type { Edge } from "../edge/edge.ts";
 import type { Tables } from "../config/tables.ts";
 import type { Env } from "../platform/bindings.ts";
 import type { Actor, OperationId } from "./access.ts";
+import { API_BASE } from "./contract.ts";
 import { badRequest, problem } from "./reply.ts";
 
 const MAX_BODY_BYTES = 16_384;
@@ -46,6 +47,7 @@ interface Shape<Params extends z.ZodType, Query extends z.ZodType, Body extends 
   readonly params?: Params;
   readonly query?: Query;
   readonly body?: Body;
+  readonly example?: z.input<Body>;
   readonly maxBodyBytes?: number;
   readonly result: Result;
   /** Of success; 200 where nothing is said. */
@@ -71,6 +73,11 @@ export interface Given {
   readonly params: Readonly<Record<string, string>>;
   readonly search: URLSearchParams;
   readonly body: string;
+}
+
+/** Below the API's base, but for what has a place of its own. */
+export function routePath({ path }: Pick<Operation, "path">): string {
+  return path.startsWith("/_weir/") ? path : API_BASE + path;
 }
 
 export function maxBodyBytes({ maxBodyBytes: most = MAX_BODY_BYTES }: Pick<Operation, "maxBodyBytes">): number {

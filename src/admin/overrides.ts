@@ -51,6 +51,7 @@ const setOverride = operation(
     description: "It ends by itself, and holds for active traffic within seconds.",
     params: overrideParams,
     body: overrideBody,
+    example: { rate: "500/s", burst: 1_000, forMs: 3_600_000, reason: "a campaign until noon" },
     result: overrideView,
     refusals: { 404: "There is no such tenant, or it has no such limit." },
     keeps: KEEPS,

@@ -19,7 +19,13 @@ const KINDS: Readonly<Record<number, string>> = {
 };
 
 export function badRequest({ issues }: z.ZodError): Response {
-  return problem(400, issues.map((issue) => `${issue.path.join(".") || "request"}: ${issue.message}`).join("; "));
+  return problem(400, issues.map((issue) => `${placeOf(issue)}: ${issue.message}`).join("; "));
+}
+
+/** Unknown keys are named, whatever their message says. */
+function placeOf(issue: z.core.$ZodIssue): string {
+  const path = issue.code === "unrecognized_keys" ? [...issue.path, issue.keys.slice(0, 20).join(", ")] : issue.path;
+  return path.join(".").slice(0, 200) || "request";
 }
 
 export function unknown(kind: string, id: string, known: readonly string[], status = 404): Response {

@@ -28,6 +28,7 @@ const createToken = operation(
     summary: "Make a token",
     description: "It is shown this once, holds until it expires or is revoked, and cannot be read again.",
     body: createTokenBody,
+    example: { label: "ci", role: "operator", tenants: ["acme"], forMs: 2_592_000_000 },
     result: createdToken,
     status: 201,
     refusals: { 409: "There are as many tokens as may be, and all of them hold." },

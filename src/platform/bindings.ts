@@ -44,6 +44,8 @@ export interface Env {
   readonly WEIR_PROXY_SECRET?: string;
   /** Host name the admin API is on; the others have none then, and it has nothing else. */
   readonly WEIR_ADMIN_HOST?: string;
+  /** "open": what holds no data of the admin API, its reference, is shown without a token; on its own host it always is. */
+  readonly WEIR_ADMIN_PAGES?: string;
   /** Overrides the PoP's name; otherwise `request.cf.colo`. */
   readonly WEIR_POP?: string;
   /** "1": answers carry `Server-Timing`. */

@@ -86,7 +86,7 @@ describe("weir diff, apply, history, rollback", () => {
     await waitUntil("the new burst is in force", 5_000, async () => (await quotaSeen()).includes("q=70"));
     const listed = await weir("history");
     expect(listed.code).toBe(0);
-    expect(listed.stdout).toMatch(/\*\s+2\s+\S+\s+apply\s+\S+\s+more for acme/);
+    expect(listed.stdout).toMatch(/\*\s+2\s+\S+\s+apply\s+root \(\S+\)\s+more for acme/);
     const page = await run("cli/weir.ts", ["pages", "preview", "all", "--state-dir", join(folder.path, "state")]);
     expect(page.stdout).toContain("<title>Sorry</title>");
   });

@@ -3,12 +3,31 @@ import { env } from "cloudflare:workers";
 import { createExecutionContext } from "cloudflare:test";
 import { Admin } from "../../src/admin/admin.ts";
 import type { CreatedToken } from "../../src/admin/contract.ts";
+import type { ApiDocument, DocumentedOperation } from "../../src/admin/openapi-types.ts";
 import { loadConfig } from "../../src/config/load.ts";
 import { Edge } from "../../src/edge/edge.ts";
 import type { Env } from "../../src/platform/bindings.ts";
 
 export const TOKEN = "test-admin-token-0123456789abcdef0123456";
 export const API = "/_weir/api/v1";
+
+export interface Listed {
+  readonly id: string;
+  readonly method: string;
+  /** With `{name}` for parameters. */
+  readonly path: string;
+  readonly operation: DocumentedOperation;
+}
+
+/** The path with what there is: the tenant given, the origin, the route, and names that nothing has. */
+export function filled(path: string, tenant = "acme"): string {
+  return path
+    .replace("{tenant}", tenant)
+    .replace("{origin}", "app")
+    .replace("{route}", "all")
+    .replace("{limit}", "requests")
+    .replaceAll(/\{\w+\}/g, "0000000000000000");
+}
 
 export interface Answer {
   readonly status: number;
@@ -37,7 +56,8 @@ export class AdminSite {
     this.admin = new Admin(edge);
   }
 
-  static async make(): Promise<AdminSite> {
+  /** `file` replaces top-level keys of a small config. */
+  static async make(file: Record<string, unknown> = {}): Promise<AdminSite> {
     const loaded = await loadConfig(
       JSON.stringify({
         version: 1,
@@ -46,6 +66,7 @@ export class AdminSite {
         plans: { open: { limits: { requests: { rate: "5/s", burst: 10 } } } },
         tenants: { acme: { plan: "open" }, globex: { plan: "open" } },
         routes: [{ id: "all", match: { path: "/*" }, origin: "app" }],
+        ...file,
       }),
       { configVersion: 1, readPage: async () => undefined },
     );
@@ -73,6 +94,20 @@ export class AdminSite {
   /** Under the API's base. */
   async call(method: string, path: string, body?: unknown, more: Ask = {}): Promise<Answer> {
     return this.ask(API + path, { method, ...(body === undefined ? {} : { body }), ...more });
+  }
+
+  /** Of the OpenAPI document: every route there is. */
+  async operations(): Promise<readonly Listed[]> {
+    const { json } = await this.ask("/_weir/api/openapi.json");
+    const { paths } = json as unknown as ApiDocument;
+    return Object.entries(paths).flatMap(([path, methods]) =>
+      Object.entries(methods).map(([method, operation]) => ({
+        id: operation.operationId,
+        method: method.toUpperCase(),
+        path,
+        operation,
+      })),
+    );
   }
 
   async makeToken(body: Record<string, unknown>): Promise<CreatedToken> {

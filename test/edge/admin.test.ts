@@ -103,10 +103,13 @@ describe("a token that was made", () => {
     Object.assign(site.edge, { now: () => nowMs });
     expect((await site.call("GET", "/status", undefined, { token })).status).toBe(200);
     await expect
-      .poll(async () => {
-        nowMs = Date.now();
-        return (await site.call("GET", "/status", undefined, { token })).status;
-      })
+      .poll(
+        async () => {
+          nowMs = Date.now();
+          return (await site.call("GET", "/status", undefined, { token })).status;
+        },
+        { timeout: 10_000 },
+      )
       .toBe(404);
   });
 
