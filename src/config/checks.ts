@@ -2,6 +2,7 @@
 import ipaddr from "ipaddr.js";
 import { canonicalUrl } from "../http/canonical-url.ts";
 import { BREAKER_DEFAULTS } from "../policy/breaker/types.ts";
+import type { LadderRung } from "../policy/degradation/ladder.ts";
 import { CONCURRENCY } from "./compile.ts";
 import { parseAccessEntry } from "./access-entry.ts";
 import { type AccessFile, BOUNDS, type ConfigFile, type LimitFile, type TenantFile } from "./schema.ts";
@@ -36,15 +37,18 @@ export function checkConfig(file: ConfigFile): Finding[] {
   checkDurations(file, found);
   checkRoutePaths(file, found);
   checkRouteIds(file, found);
+  checkLadders(file, found);
   return findings;
 }
 
 /** What is valid, but surely not meant. */
 export function checkSense(file: ConfigFile): Finding[] {
   const findings: Finding[] = [];
-  checkCosts(file, (path, message) => {
+  const found = (path: Path, message: string): void => {
     findings.push({ path, message });
-  });
+  };
+  checkCosts(file, found);
+  checkRungs(file, found);
   return findings;
 }
 
@@ -266,6 +270,36 @@ function checkCosts(file: ConfigFile, found: Found): void {
           `${cost} is more than ${path.join(".")} can ever hold (${capacity}), ${always}`,
         );
       }
+    }
+  }
+}
+
+function checkLadders(file: ConfigFile, found: Found): void {
+  for (const [index, { degraded }] of file.routes.entries()) {
+    for (const [at, rung] of (degraded?.ladder ?? []).entries()) {
+      if (degraded?.ladder?.indexOf(rung) !== at) found(["routes", index, "degraded", "ladder", at], "comes twice");
+    }
+  }
+}
+
+/** Rungs of a ladder that never answer. */
+function checkRungs(file: ConfigFile, found: Found): void {
+  for (const [index, { degraded, cache, origin }] of file.routes.entries()) {
+    const rungs = degraded?.ladder ?? [];
+    const missing: Readonly<Partial<Record<LadderRung, string>>> = {
+      ...(cache === undefined ? { stale: 'a "cache"' } : {}),
+      ...(cache?.snapshot === undefined ? { snapshot: '"snapshot" in its "cache"' } : {}),
+      ...(file.origins[origin]?.failover === undefined ? { failover: `a "failover" of origin "${origin}"` } : {}),
+    };
+    const page = rungs.indexOf("page");
+    for (const [at, rung] of rungs.entries()) {
+      const path = ["routes", index, "degraded", "ladder", at];
+      const needs = missing[rung];
+      if (needs !== undefined) found(path, `never answers: this route has no such rung without ${needs}`);
+      else if (page !== -1 && at > page) found(path, 'is never reached: "page" before it always answers');
+    }
+    if (degraded?.pages !== undefined && degraded.ladder !== undefined && page === -1) {
+      found(["routes", index, "degraded", "pages"], 'are never shown: "page" is missing in its "ladder"');
     }
   }
 }
