@@ -46,6 +46,13 @@ afterEach(async () => {
   await reset();
 });
 
+/** Without the flush of counters behind its answers, for which every test would wait. */
+async function gatewayOf(config: Record<string, unknown>, pop?: string): Promise<Gateway> {
+  const gateway = await Gateway.of(config, pop);
+  gateway.edge.counters.claimFlush();
+  return gateway;
+}
+
 async function admin(gateway: Gateway, method: string, path: string, body?: unknown): Promise<Response> {
   const request = new Request(`https://gateway.example/_weir/api/v1/maintenance${path}`, {
     method,
@@ -63,7 +70,7 @@ async function start(gateway: Gateway, path: string, body: unknown = {}): Promis
 
 /** An isolate that has never asked learns of it with its first request. */
 async function inMaintenance(body: unknown = {}, path = "/origins/app"): Promise<Gateway> {
-  const gateway = await Gateway.of(CONFIG);
+  const gateway = await gatewayOf(CONFIG);
   await start(gateway, path, body);
   return gateway;
 }
@@ -99,7 +106,7 @@ describe("an origin in maintenance", () => {
   });
 
   it("is answered for by what is stored, fresh or stale, and by snapshots", async () => {
-    const gateway = await Gateway.of(CONFIG);
+    const gateway = await gatewayOf(CONFIG);
     for (const path of ["/news/1", "/old/1", "/kept/1"]) await gateway.send(visitor, path);
     await gateway.settled();
     expect(reached).toHaveLength(3);
@@ -110,14 +117,14 @@ describe("an origin in maintenance", () => {
     expect(served(stale)).toEqual([200, "stale"]);
     expect(stale.headers.get("cache-status")).toMatch(/^weir; hit; ttl=-\d+; detail=stale$/);
     expect(stale.headers.get("proxy-status")).toContain('details="maintenance: stale"');
-    const snapshot = await (await Gateway.of(CONFIG)).send(visitor, "/kept/1");
+    const snapshot = await (await gatewayOf(CONFIG)).send(visitor, "/kept/1");
     expect(served(snapshot)).toEqual([200, "snapshot"]);
     expect(snapshot.headers.get("cache-status")).toMatch(/^weir; hit; ttl=-?\d+; detail=snapshot$/);
     expect(reached).toHaveLength(3);
   });
 
   it("answers everybody with the page at once where that is asked for, before any limit is charged", async () => {
-    const gateway = await Gateway.of({
+    const gateway = await gatewayOf({
       ...CONFIG,
       plans: { open: { limits: { requests: { rate: "1/h", burst: 1 } } } },
     });
@@ -164,7 +171,8 @@ describe("an origin in maintenance", () => {
   });
 
   it("is no failure of the origin for the breaker, and counted as what it is", async () => {
-    const gateway = await inMaintenance();
+    const gateway = await Gateway.of(CONFIG);
+    await start(gateway, "/origins/app");
     for (let index = 0; index < 40; index++) await gateway.send(visitor);
     await gateway.send(visitor, "/shop");
     const status = await env.ORIGIN.getByName("origin:app").status();
@@ -179,7 +187,8 @@ describe("an origin in maintenance", () => {
   });
 
   it("is not called in the place of another that fails", async () => {
-    const gateway = await inMaintenance({}, "/origins/second");
+    const gateway = await Gateway.of(CONFIG);
+    await start(gateway, "/origins/second");
     origin(() => new Response("broken", { status: 500 }));
     expect(served(await gateway.send(visitor))).toEqual([500, "origin"]);
     expect((await gateway.totals())['weir_rungs_total{route="rest",rung="failover",result="nothing"}']).toBe(1);
@@ -229,11 +238,11 @@ describe("maintenance in time", () => {
   });
 
   it("is learnt from a neighbour in the PoP", async () => {
-    const first = await Gateway.of(CONFIG, "maintained");
+    const first = await gatewayOf(CONFIG, "maintained");
     await start(first, "/origins/app", { allow: ["192.0.2.7"] });
     await first.send(visitor);
     await first.settled();
-    const second = await Gateway.of(CONFIG, "maintained");
+    const second = await gatewayOf(CONFIG, "maintained");
     second.cutOff("ORIGIN");
     expect((await second.send(visitor)).status).toBe(503);
     expect((await second.send(from("192.0.2.7"))).status).toBe(200);
@@ -242,7 +251,7 @@ describe("maintenance in time", () => {
 
 describe("the admin API for maintenance", () => {
   it("sets, lists and ends it", async () => {
-    const gateway = await Gateway.of(CONFIG);
+    const gateway = await gatewayOf(CONFIG);
     const set = await start(gateway, "/routes/shop", {
       allow: ["10.0.0.0/8", "10.0.0.0/8"],
       reason: "new till",
@@ -279,12 +288,12 @@ describe("the admin API for maintenance", () => {
     ["/origins/app", { forMs: 1_000, allow: Array.from({ length: 101 }, () => "10.0.0.1") }, 400, "allow"],
     ["/origins/app", { forMs: 1_000, admin: true }, 400, "admin"],
   ])("says what is wrong with %s %o", async (path, body, status, message) => {
-    const answer = await admin(await Gateway.of(CONFIG), "PUT", path, body);
+    const answer = await admin(await gatewayOf(CONFIG), "PUT", path, body);
     expect([answer.status, await answer.text()]).toEqual([status, expect.stringContaining(message)]);
   });
 
   it("refuses more than an origin can bear", async () => {
-    const gateway = await Gateway.of(CONFIG);
+    const gateway = await gatewayOf(CONFIG);
     const allow = Array.from({ length: 100 }, (_, index) => `10.0.0.${index}`);
     const statuses: number[] = [];
     for (const id of ["/origins/app", "/routes/news", "/routes/old", "/routes/kept", "/routes/shop", "/routes/rest"]) {
