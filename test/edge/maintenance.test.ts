@@ -4,6 +4,8 @@ import { createExecutionContext, reset } from "cloudflare:test";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { Admin } from "../../src/admin/admin.ts";
 import type { MaintenanceView } from "../../src/admin/contract.ts";
+import { onTrial } from "../../src/policy/rollout/rollout.ts";
+import { originObjectName } from "../../src/protocol/origin.ts";
 import { eventually, from, Gateway, KEY, origin, withKey } from "./gateway.ts";
 
 const MINUTE_MS = 60_000;
@@ -14,7 +16,7 @@ const CONFIG = {
   },
   plans: { open: { limits: { requests: { rate: "1000/s", burst: 1_000 } } } },
   routes: [
-    { id: "news", match: { path: "/news/*" }, origin: "app", cache: { ttl: "1h" } },
+    { id: "news", match: { path: "/news/*" }, origin: "app", cache: { ttl: "1h" }, charge: "miss" },
     { id: "old", match: { path: "/old/*" }, origin: "app", cache: { staleIfError: "1h" } },
     { id: "kept", match: { path: "/kept/*" }, origin: "app", cache: { snapshot: "1m" } },
     { id: "shop", match: { path: "/shop" }, origin: "app", degraded: { status: 200, retryAfter: "1d" } },
@@ -59,7 +61,7 @@ async function admin(gateway: Gateway, method: string, path: string, body?: unkn
     headers: { authorization: `Bearer ${env.WEIR_ADMIN_TOKEN ?? ""}` },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   });
-  return new Admin(gateway.edge.tables, Date.now).handle(request, env, createExecutionContext());
+  return new Admin(gateway.edge).handle(request, env, createExecutionContext());
 }
 
 async function start(gateway: Gateway, path: string, body: unknown = {}): Promise<MaintenanceView> {
@@ -129,6 +131,7 @@ describe("an origin in maintenance", () => {
       plans: { open: { limits: { requests: { rate: "1/h", burst: 1 } } } },
     });
     await gateway.send(visitor, "/news/1");
+    await gateway.settled();
     await start(gateway, "/origins/app", { pageOnly: true });
     aheadMs = 6_000;
     // A hit refreshes the view behind it: so traffic that the cache answers learns of it, too.
@@ -269,6 +272,9 @@ describe("the admin API for maintenance", () => {
     });
     expect(set.endsAtMs - set.startsAtMs).toBe(10 * MINUTE_MS);
     await start(gateway, "/origins/second", { startInMs: MINUTE_MS });
+    // Who has a config on trial that changes this origin is held back as well.
+    const onItsTrial = await env.ORIGIN.getByName(originObjectName(onTrial("app"))).listMaintenance();
+    expect(onItsTrial.all).toMatchObject([{ routeId: "shop", reason: "new till" }]);
     expect(await (await admin(gateway, "GET", "")).json()).toMatchObject({
       maintenance: [set, { scope: "origin", id: "second", state: "to-come" }],
       unreachable: [],
