@@ -58,8 +58,8 @@ export interface OriginSight extends Sight {
   readonly budget: RetryBudget;
   /** Calls under way here that hold a slot, by tenant. */
   readonly byTenant: Map<string, number>;
-  /** The report under way. */
-  refreshing: Promise<void> | undefined;
+  /** Requests that wait for the report under way to end. */
+  readonly waiting: Set<(told: boolean) => void>;
 }
 
 export interface OriginStats {
@@ -125,7 +125,7 @@ export class OriginViews {
         ...newSight(nowMs),
         budget: newRetryBudget(),
         byTenant: new Map(),
-        refreshing: undefined,
+        waiting: new Set(),
       };
       this.#sights.set(originId, sight);
     }
@@ -210,12 +210,8 @@ export class OriginViews {
     this.#scheduleReport(sight, site, true);
     const shared = await this.#shared.find(site.pop, site.origin.stateId, nowMs);
     if (shared === undefined) {
-      try {
-        await withDeadline(sight.refreshing ?? Promise.resolve(), VIEW_DEADLINE_MS);
-      } catch {
-        // Out of reach, or slow: the next call to it is not waited for.
-        noteUnreachable(sight, this.now());
-      }
+      // Out of reach, or slow: the next call to it is not waited for.
+      if (mustAsk(sight, this.now()) && !(await reportEnds(sight))) noteUnreachable(sight, this.now());
     } else {
       this.stats.sharedViews++;
       takeView(sight, shared.view, Math.min(shared.atMs, this.now()));
@@ -297,9 +293,7 @@ export class OriginViews {
   #scheduleReport(sight: OriginSight, site: CallSite, waitedFor = false): void {
     const scheduled = scheduleReport(sight, this.now(), waitedFor);
     if (scheduled === undefined) return;
-    const sent = this.#report(sight, site, scheduled);
-    sight.refreshing = sent;
-    site.waitUntil(sent.catch(() => undefined));
+    site.waitUntil(this.#report(sight, site, scheduled));
   }
 
   async #report(sight: OriginSight, site: CallSite, { turn, delayMs }: Turn): Promise<void> {
@@ -321,11 +315,29 @@ export class OriginViews {
       this.#onView(answer.view, site);
       // What happened meanwhile waits for no further occasion.
       if (endReport(sight, turn, answer, nowMs)) this.#scheduleReport(sight, site);
+      for (const tell of sight.waiting) tell(true);
       site.waitUntil(this.#shared.tell(site.pop, site.origin.stateId, { view: answer.view, atMs: nowMs }));
-    } catch (error) {
+    } catch {
       endReport(sight, turn, undefined, this.now());
       this.stats.failedReports++;
-      throw error;
+      for (const tell of sight.waiting) tell(false);
     }
+  }
+}
+
+/**
+ * Waits for the report under way, by a promise and a timer of this request's own: whose report it is may be gone, and who
+ * waits is not called any more once it is. False: it brought no view in time.
+ */
+async function reportEnds(sight: OriginSight): Promise<boolean> {
+  if (sight.report === undefined) return false;
+  const { promise, resolve } = Promise.withResolvers<boolean>();
+  const timer = setTimeout(resolve, VIEW_DEADLINE_MS, false);
+  sight.waiting.add(resolve);
+  try {
+    return await promise;
+  } finally {
+    clearTimeout(timer);
+    sight.waiting.delete(resolve);
   }
 }
