@@ -76,7 +76,10 @@ const setMaintenance = operation(
     const asked = { ...body, allow, routeId, by: signature(actor, body.by) };
     const [placed] = await Promise.all(
       objectsOf(originId).map((name) =>
-        withDeadline(callCoordinator(env, "ORIGIN", name, "placeMaintenance", { v: 1, asked }), COORDINATOR_DEADLINE_MS),
+        withDeadline(
+          callCoordinator(env, "ORIGIN", name, "placeMaintenance", { v: 1, asked }),
+          COORDINATOR_DEADLINE_MS,
+        ),
       ),
     );
     if (placed?.kind === "refused") return problem(409, REFUSED[placed.reason](originId));
@@ -109,9 +112,10 @@ const endMaintenance = operation(
         ),
       ),
     );
-    const scope = routeId === undefined ? "origin" : "route";
-    const id = routeId ?? originId;
-    return answers.some(({ ended }) => ended) ? { scope, id } : problem(404, `There is no maintenance of ${scope} "${id}"`);
+    const [scope, id] = routeId === undefined ? (["origin", originId] as const) : (["route", routeId] as const);
+    return answers.some(({ ended }) => ended)
+      ? { scope, id }
+      : problem(404, `There is no maintenance of ${scope} "${id}"`);
   },
 );
 
