@@ -39,6 +39,13 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   ],
   "breakers reset": ['weir breakers reset shop --reason "it is back"'],
   "breakers history": ["weir breakers history shop --json"],
+  maintenance: ["weir maintenance list"],
+  "maintenance start": [
+    'weir maintenance start --origin shop --for 2h --reason "new database"',
+    "weir maintenance start --route checkout --for 30m --from 45m --allow 203.0.113.0/24 --page-only",
+  ],
+  "maintenance end": ["weir maintenance end --origin shop"],
+  "maintenance list": ["weir maintenance list --json"],
   pages: ["weir pages preview catalog"],
   "pages preview": ["weir pages preview catalog --state open --lang de", "weir pages preview catalog --out page.html"],
   tokens: ["weir tokens create ci --role operator --for 30d"],

@@ -10,6 +10,7 @@ export type {
   ConfigVersionView,
 } from "./contract/configs.ts";
 export type { CreatedKey, CreateKeyBody, KeyView, RotatedKey, RotateKeyBody } from "./contract/keys.ts";
+export type { MaintenanceBody, MaintenanceList, MaintenanceView } from "./contract/maintenance.ts";
 export type { OverrideBody, OverrideView } from "./contract/overrides.ts";
 export type { PagePreview } from "./contract/pages.ts";
 export type { StatusReply } from "./contract/status.ts";

@@ -3,6 +3,7 @@ import { auditOperations } from "./audit.ts";
 import { breakerOperations } from "./breakers.ts";
 import { configOperations } from "./configs.ts";
 import { keyOperations } from "./keys.ts";
+import { maintenanceOperations } from "./maintenance.ts";
 import type { Operation } from "./operation.ts";
 import { overrideOperations } from "./overrides.ts";
 import { pageOperations } from "./pages.ts";
@@ -14,6 +15,7 @@ export const OPERATIONS: readonly Operation[] = [
   ...statusOperations,
   ...tenantOperations,
   ...breakerOperations,
+  ...maintenanceOperations,
   ...overrideOperations,
   ...keyOperations,
   ...configOperations,

@@ -9,6 +9,10 @@ const HELP: Readonly<Record<string, readonly [type: "counter" | "histogram", hel
   weir_late_cost_invalid_total: ["counter", "Answers whose late cost header was no number of tokens."],
   weir_limit_shadow_refused_total: ["counter", "Requests a shadow limit would have refused."],
   weir_origin_failures_total: ["counter", "Requests an origin did not answer, by reason."],
+  weir_rungs_total: [
+    "counter",
+    "Rungs of the ladder that were tried when an origin could not answer, by route and by whether they could.",
+  ],
   weir_internal_errors_total: ["counter", "Requests that ended in an error of Weir's own."],
   weir_admin_refused_total: ["counter", "Calls of the admin API that were refused, by reason."],
   weir_metrics_flush_failures_total: ["counter", "Batches of counters that had to be sent again."],

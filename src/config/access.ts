@@ -32,13 +32,13 @@ export interface CompiledAccess {
 }
 
 export function standingOf(access: CompiledAccess, address: Address, keyId: string | undefined): Standing {
-  for (const list of access.deny) if (isOn(list, address, keyId)) return "denied";
-  for (const list of access.allow) if (!isOn(list, address, keyId)) return "unlisted";
-  for (const list of access.exempt) if (isOn(list, address, keyId)) return "exempt";
+  for (const list of access.deny) if (isOnList(list, address, keyId)) return "denied";
+  for (const list of access.allow) if (!isOnList(list, address, keyId)) return "unlisted";
+  for (const list of access.exempt) if (isOnList(list, address, keyId)) return "exempt";
   return "charged";
 }
 
-function isOn(list: AccessList, address: Address, keyId: string | undefined): boolean {
+export function isOnList(list: AccessList, address: Address, keyId: string | undefined): boolean {
   if (keyId !== undefined && list.keyIds.has(keyId)) return true;
   switch (address.kind) {
     case "v4":
@@ -71,7 +71,7 @@ export function accessCompiler(everybody: AccessConfig | undefined): AccessOf {
   const lists = (...texts: readonly (readonly string[] | undefined)[]): AccessList[] =>
     texts.flatMap((text) => {
       if (text === undefined || text.length === 0) return [];
-      const list = compiled.get(text) ?? compileList(text);
+      const list = compiled.get(text) ?? compileAccessList(text);
       compiled.set(text, list);
       return [list];
     });
@@ -85,7 +85,7 @@ export function accessCompiler(everybody: AccessConfig | undefined): AccessOf {
   };
 }
 
-function compileList(texts: readonly string[]): AccessList {
+export function compileAccessList(texts: readonly string[]): AccessList {
   const keyIds = new Set<string>();
   const v4: Range<number>[] = [];
   const v6: Range<bigint>[] = [];

@@ -1,6 +1,7 @@
 /** What depends on more than one place of the config file. Every problem is returned; none stops the search. */
 import { canonicalUrl } from "../http/canonical-url.ts";
 import { BREAKER_DEFAULTS } from "../policy/breaker/types.ts";
+import type { LadderRung } from "../policy/degradation/ladder.ts";
 import { parseAccessEntry } from "./access-entry.ts";
 import { checkIdentity, identitySense } from "./identity-checks.ts";
 import { type AccessFile, BOUNDS, type ConfigFile, type LimitFile, type TenantFile } from "./schema.ts";
@@ -38,6 +39,7 @@ export function checkConfig(file: ConfigFile): Finding[] {
   checkDurations(file, found);
   checkRoutePaths(file, found);
   checkRouteIds(file, found);
+  checkLadders(file, found);
   return findings;
 }
 
@@ -49,6 +51,7 @@ export function checkSense(file: ConfigFile): Finding[] {
   };
   checkCosts(file, found);
   identitySense(file, found);
+  checkRungs(file, found);
   return findings;
 }
 
@@ -250,6 +253,36 @@ function checkCosts(file: ConfigFile, found: Found): void {
           `${cost} is more than ${path.join(".")} can ever hold (${capacity}), ${always}`,
         );
       }
+    }
+  }
+}
+
+function checkLadders(file: ConfigFile, found: Found): void {
+  for (const [index, { degraded }] of file.routes.entries()) {
+    for (const [at, rung] of (degraded?.ladder ?? []).entries()) {
+      if (degraded?.ladder?.indexOf(rung) !== at) found(["routes", index, "degraded", "ladder", at], "comes twice");
+    }
+  }
+}
+
+/** Rungs of a ladder that never answer. */
+function checkRungs(file: ConfigFile, found: Found): void {
+  for (const [index, { degraded, cache, origin }] of file.routes.entries()) {
+    const rungs = degraded?.ladder ?? [];
+    const missing: Readonly<Partial<Record<LadderRung, string>>> = {
+      ...(cache === undefined ? { stale: 'a "cache"' } : {}),
+      ...(cache?.snapshot === undefined ? { snapshot: '"snapshot" in its "cache"' } : {}),
+      ...(file.origins[origin]?.failover === undefined ? { failover: `a "failover" of origin "${origin}"` } : {}),
+    };
+    const page = rungs.indexOf("page");
+    for (const [at, rung] of rungs.entries()) {
+      const path = ["routes", index, "degraded", "ladder", at];
+      const needs = missing[rung];
+      if (needs !== undefined) found(path, `never answers: this route has no such rung without ${needs}`);
+      else if (page !== -1 && at > page) found(path, 'is never reached: "page" before it always answers');
+    }
+    if (degraded?.pages !== undefined && degraded.ladder !== undefined && page === -1) {
+      found(["routes", index, "degraded", "pages"], 'are never shown: "page" is missing in its "ladder"');
     }
   }
 }

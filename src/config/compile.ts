@@ -2,6 +2,7 @@
  * The normalised config → tables for the hot path. Routes are indexed by their first literal segment, so that a request
  * looks only at routes that can match; among those the first in the file's order wins. No regular expressions.
  */
+import { LADDER_RUNGS, type LadderRung } from "../policy/degradation/ladder.ts";
 import { compileBulkhead } from "./bulkhead.ts";
 import { slotLimit } from "./slot-limit.ts";
 import { accessCompiler, type CompiledAccess } from "./access.ts";
@@ -103,12 +104,23 @@ function compileRoute(
       limits: active(config.limits),
       deadlineMs: config.deadlineMs ?? origin.config.deadlineMs,
       pages: config.degraded === undefined ? undefined : compilePageSet(config.degraded.pages, pages),
+      ladder: compileLadder(config, failover !== undefined),
     },
     segments: open ? segments.slice(0, -1) : segments,
     open,
     host: wildcardHost ? undefined : config.host,
     hostSuffix: wildcardHost ? config.host?.slice(1) : undefined,
   };
+}
+
+function compileLadder({ degraded, cache }: RouteConfig, hasFailover: boolean): readonly LadderRung[] {
+  const has: Readonly<Record<LadderRung, boolean>> = {
+    stale: cache !== undefined,
+    snapshot: cache?.snapshotIntervalMs !== undefined,
+    failover: hasFailover,
+    page: degraded !== undefined,
+  };
+  return (degraded?.ladder ?? LADDER_RUNGS).filter((rung) => has[rung]);
 }
 
 function compilePages(pages: PagesConfig): CompiledPages {

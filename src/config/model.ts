@@ -4,6 +4,7 @@
  * It is what the bundle carries, what coordinators store, and what `compile.ts` turns into tables.
  */
 import type { BreakerSettings } from "../policy/breaker/types.ts";
+import type { LadderRung } from "../policy/degradation/ladder.ts";
 import type { JwtAlgorithm } from "../policy/identity/token.ts";
 import type { FailMode, LimitMode, LimitSpec, Priority } from "../policy/limits/types.ts";
 import type { PageKind } from "./pages/vocabulary.ts";
@@ -124,6 +125,8 @@ export interface DegradedConfig {
   readonly status: number;
   readonly retryAfterMs: number;
   readonly pages: PageForms;
+  /** In the order in which they are tried; undefined: the usual one. */
+  readonly ladder?: readonly LadderRung[];
 }
 
 /** Media type -> language -> name of the template. */

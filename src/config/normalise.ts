@@ -241,6 +241,7 @@ function normaliseRoute(route: RouteFile, pages: ReadPages): RouteConfig {
             status: degraded.status ?? DEFAULTS.degradedStatus,
             retryAfterMs: optionalMs(degraded.retryAfter, DEFAULTS.degradedRetryAfterMs),
             pages: pages.forms(degraded.pages),
+            ...(degraded.ladder === undefined ? {} : { ladder: degraded.ladder }),
           },
         }),
   };

@@ -3,6 +3,7 @@
  * each value by itself; `checks.ts` checks what depends on more than one place.
  */
 import * as z from "zod";
+import { LADDER_RUNGS } from "../policy/degradation/ladder.ts";
 import { PAGE_KINDS, PAGE_LANGUAGES, PAGE_MEDIA_TYPES } from "./pages/vocabulary.ts";
 import { JWT_ALGORITHMS } from "../policy/identity/token.ts";
 import { DURATION_PATTERN, RATE_PATTERN } from "./units.ts";
@@ -347,6 +348,13 @@ const route = strict({
     status: z.number().int().min(200).max(599).describe("Status of the fallback page. Default 503.").optional(),
     retryAfter: duration.describe("Least Retry-After of the fallback page. Default 30s.").optional(),
     pages: pageFiles.optional(),
+    ladder: z
+      .array(z.enum(LADDER_RUNGS))
+      .max(LADDER_RUNGS.length)
+      .describe(
+        `What is tried when the origin cannot answer, in this order; what is left out is not. Default ${LADDER_RUNGS.join(", ")}.`,
+      )
+      .optional(),
   })
     .describe("Answer with a page when the origin cannot, also in the place of its own 5xx.")
     .optional(),

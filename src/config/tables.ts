@@ -1,6 +1,7 @@
 /**
  * Compiled tables: the shapes the hot path reads. Made once per config by `compile.ts`; read-only.
  */
+import type { LadderRung } from "../policy/degradation/ladder.ts";
 import type { Priority } from "../policy/limits/types.ts";
 import type { CompiledAccess } from "./access.ts";
 import type { CompiledIdentity } from "./identity.ts";
@@ -41,6 +42,8 @@ export interface CompiledRoute {
   readonly deadlineMs: number;
   /** Undefined: it has none of its own. */
   readonly pages: PageSet | undefined;
+  /** What is tried when the origin cannot answer, in order: the rungs this route can have. */
+  readonly ladder: readonly LadderRung[];
 }
 
 /** Media type, JSON first -> language, the default first -> page. */

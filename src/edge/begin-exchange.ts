@@ -33,12 +33,14 @@ class Begun implements Exchange {
   route: Exchange["route"] = undefined;
   terms: Exchange["terms"] = undefined;
   caller: Exchange["caller"] = undefined;
+  maintenance: Exchange["maintenance"] = undefined;
   admission: Exchange["admission"] = undefined;
   cache: Exchange["cache"] = undefined;
   breaker: Exchange["breaker"] = undefined;
   body: Exchange["body"] = null;
   failure: Exchange["failure"] = undefined;
   served: Exchange["served"] = undefined;
+  rung: Exchange["rung"] = undefined;
   cacheStatus: Exchange["cacheStatus"] = undefined;
   proxyError: Exchange["proxyError"] = undefined;
   refusal: Exchange["refusal"] = undefined;

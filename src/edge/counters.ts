@@ -21,6 +21,7 @@ export type Outcome =
   | "failover"
   | "deferred"
   | "fallback"
+  | "maintenance"
   | "throttled"
   | "shed"
   | "refused"

@@ -4,6 +4,8 @@ import type { LimitConfig } from "../config/model.ts";
 import type { CanonicalUrl } from "../http/canonical-url.ts";
 import type { Directives } from "../policy/cache/cache-control.ts";
 import type { CachePolicy } from "../policy/cache/freshness.ts";
+import type { Rung } from "../policy/degradation/ladder.ts";
+import type { MaintenanceVerdict } from "../policy/degradation/maintenance.ts";
 import type { FailMode } from "../policy/limits/types.ts";
 import type { Charged } from "./lessees/charged.ts";
 import type { KeyUse } from "./lessees/tenant-lessee.ts";
@@ -71,6 +73,8 @@ export interface Exchange {
   terms: ChargeTerms | undefined;
   /** identify */
   caller: Caller | undefined;
+  /** maintenance: undefined where none is in force */
+  maintenance: MaintenanceVerdict | undefined;
   /** admit */
   admission: AdmissionRecord | undefined;
   /** cache: undefined where the route has none */
@@ -83,6 +87,8 @@ export interface Exchange {
   failure: OriginFailure | undefined;
   /** for `respond` and `record` */
   served: Served | undefined;
+  /** degrade: the rung that answered */
+  rung: Rung | undefined;
   cacheStatus: string | undefined;
   proxyError: ProxyError | undefined;
   refusal: Refusal | undefined;
@@ -119,11 +125,11 @@ export interface CacheContext {
 export type BreakerPassage =
   | { readonly kind: "go"; readonly mayRetry: boolean }
   | { readonly kind: "probe"; readonly leaseId: string; readonly epoch: number }
-  | { readonly kind: "refused"; readonly retryAfterMs: number };
+  | { readonly kind: "refused"; readonly retryAfterMs: number; readonly isMaintenance?: true };
 
 /** Why the origin could not answer; `response` is its own 5xx answer when there was one, `answer` what it was made of. */
 export interface OriginFailure {
-  readonly reason: "breaker-open" | "network" | "timeout" | "status" | "body" | "internal" | "bulkhead";
+  readonly reason: "breaker-open" | "maintenance" | "network" | "timeout" | "status" | "body" | "internal" | "bulkhead";
   readonly retryAfterMs: number | undefined;
   readonly response: Response | undefined;
   readonly answer?: OriginAnswer;

@@ -8,10 +8,10 @@ import type { Env } from "../platform/bindings.ts";
 import { callCoordinator, withDeadline } from "../platform/coordinators.ts";
 import {
   beginReport,
-  decide,
   decideAfterAsking,
   endReport,
   isStale,
+  mustAsk,
   newSight,
   noteFailure,
   noteSuccess,
@@ -27,9 +27,11 @@ import {
 } from "../policy/breaker/sight.ts";
 import { type BreakerView, isShut, VIEW_USABLE_MS } from "../policy/breaker/view.ts";
 import { LONGEST_PROBE_MS, type ReportedFailure } from "../policy/breaker/types.ts";
+import type { MaintenanceVerdict } from "../policy/degradation/maintenance.ts";
 import { newRetryBudget, type RetryBudget } from "../policy/forwarding/retry.ts";
 import { ORIGIN_REPORT_VERSION, originObjectName, type OriginSettings } from "../protocol/origin.ts";
-import type { BreakerPassage, Caller } from "./exchange.ts";
+import type { BreakerPassage, Caller, Exchange } from "./exchange.ts";
+import { type MaintenanceCaller, maintenanceOf } from "./maintenance.ts";
 import { SharedViews } from "./shared-views.ts";
 
 const VIEW_DEADLINE_MS = 150;
@@ -43,9 +45,12 @@ export interface PassRequest {
   readonly caller: Caller;
   readonly method: string;
   readonly pop: string;
+  /** For whom maintenance is asked about. */
+  readonly routeId: string;
+  readonly clientIp: string;
 }
 
-type CallSite = Pick<PassRequest, "env" | "waitUntil" | "origin" | "configVersion" | "pop">;
+export type CallSite = Pick<PassRequest, "env" | "waitUntil" | "origin" | "configVersion" | "pop">;
 type ViewSite = Pick<PassRequest, "env" | "waitUntil">;
 
 /** One origin as this isolate sees it. */
@@ -53,8 +58,8 @@ export interface OriginSight extends Sight {
   readonly budget: RetryBudget;
   /** Calls under way here that hold a slot, by tenant. */
   readonly byTenant: Map<string, number>;
-  /** The report under way. */
-  refreshing: Promise<void> | undefined;
+  /** Requests that wait for the report under way to end. */
+  readonly waiting: Set<(told: boolean) => void>;
 }
 
 export interface OriginStats {
@@ -64,6 +69,14 @@ export interface OriginStats {
   /** Learnt from a neighbour in the PoP. */
   sharedViews: number;
 }
+
+export const siteOf = ({ env, waitUntil, tables, pop }: Exchange, origin: CompiledOrigin): CallSite => ({
+  env,
+  waitUntil,
+  origin,
+  configVersion: tables.configVersion,
+  pop,
+});
 
 /** A probe's call takes no longer, so that its lease outlives it. */
 export const probeTimeoutOf = ({ config }: CompiledOrigin): number => Math.min(LONGEST_PROBE_MS, config.tryTimeoutMs);
@@ -112,7 +125,7 @@ export class OriginViews {
         ...newSight(nowMs),
         budget: newRetryBudget(),
         byTenant: new Map(),
-        refreshing: undefined,
+        waiting: new Set(),
       };
       this.#sights.set(originId, sight);
     }
@@ -120,8 +133,8 @@ export class OriginViews {
   }
 
   /** As far as known here, nobody but a probe goes there: whoever waits for a call of others waits in vain. */
-  isShut(originId: string): boolean {
-    const { view, viewAtMs } = this.sight(originId);
+  isShut(stateId: string): boolean {
+    const { view, viewAtMs } = this.sight(stateId);
     const ageMs = this.now() - viewAtMs;
     return view !== undefined && ageMs <= VIEW_USABLE_MS && isShut(view, ageMs);
   }
@@ -129,8 +142,14 @@ export class OriginViews {
   /** Synchronous while the view is usable. */
   pass(x: PassRequest): BreakerPassage | Promise<BreakerPassage> {
     const sight = this.sight(x.origin.stateId);
-    const verdict = decide(sight, this.#passageOf(x, x.nowMs));
-    if (verdict.kind === "ask") return this.#refreshFirst(sight, x);
+    const asking = this.refreshIfOld(x, x.nowMs);
+    if (asking !== undefined) return asking.then(() => this.#passAfterAsking(sight, x));
+    const held = this.#heldBack(x, x.nowMs);
+    if (held !== undefined) {
+      if (isStale(sight, x.nowMs)) this.#scheduleReport(sight, x);
+      return held;
+    }
+    const verdict = decideAfterAsking(sight, this.#passageOf(x, x.nowMs));
     // Where a call follows, its outcome is told with the same report.
     if (verdict.kind !== "go" && isStale(sight, x.nowMs)) this.#scheduleReport(sight, x, true);
     return this.#conclude(sight, verdict, x);
@@ -156,23 +175,48 @@ export class OriginViews {
     return verdict.kind === "probe" ? this.#askProbe(sight, x) : verdict;
   }
 
-  async #refreshFirst(sight: OriginSight, x: PassRequest): Promise<BreakerPassage> {
-    this.#scheduleReport(sight, x, true);
-    const shared = await this.#shared.find(x.pop, x.origin.stateId, x.nowMs);
+  #passAfterAsking(sight: OriginSight, x: PassRequest): BreakerPassage | Promise<BreakerPassage> {
+    const nowMs = this.now();
+    const held = this.#heldBack(x, nowMs);
+    return held ?? this.#conclude(sight, decideAfterAsking(sight, this.#passageOf(x, nowMs)), x);
+  }
+
+  /** Maintenance comes before the breaker: neither a call nor a probe is spent on it. */
+  #heldBack({ origin, routeId, clientIp, caller }: PassRequest, nowMs: number): BreakerPassage | undefined {
+    const verdict = this.maintenanceOf(origin, { routeId, clientIp, keyId: caller.keyId }, nowMs);
+    return verdict?.kind === "held"
+      ? { kind: "refused", retryAfterMs: verdict.retryAfterMs, isMaintenance: true }
+      : undefined;
+  }
+
+  /** As far as this isolate knows. */
+  maintenanceOf({ stateId }: CompiledOrigin, caller: MaintenanceCaller, nowMs: number): MaintenanceVerdict | undefined {
+    return maintenanceOf(this.sight(stateId), caller, nowMs);
+  }
+
+  /** Refreshes the view behind an answer for which no call is made. */
+  keepCurrent(x: Exchange, origin: CompiledOrigin, nowMs: number): void {
+    const sight = this.sight(origin.stateId);
+    if (isStale(sight, nowMs)) this.#scheduleReport(sight, siteOf(x, origin));
+  }
+
+  /** Undefined: the view can be gone by. The promise settles within a deadline, with a newer view or without. */
+  refreshIfOld(site: CallSite, nowMs: number): Promise<void> | undefined {
+    const sight = this.sight(site.origin.stateId);
+    return mustAsk(sight, nowMs) ? this.#refreshFirst(sight, site, nowMs) : undefined;
+  }
+
+  async #refreshFirst(sight: OriginSight, site: CallSite, nowMs: number): Promise<void> {
+    this.#scheduleReport(sight, site, true);
+    const shared = await this.#shared.find(site.pop, site.origin.stateId, nowMs);
     if (shared === undefined) {
-      try {
-        await withDeadline(sight.refreshing ?? Promise.resolve(), VIEW_DEADLINE_MS);
-      } catch {
-        // Out of reach, or slow: the next call to it is not waited for.
-        noteUnreachable(sight, this.now());
-      }
+      // Out of reach, or slow: the next call to it is not waited for.
+      if (mustAsk(sight, this.now()) && !(await reportEnds(sight))) noteUnreachable(sight, this.now());
     } else {
       this.stats.sharedViews++;
       takeView(sight, shared.view, Math.min(shared.atMs, this.now()));
-      this.#onView(shared.view, x);
+      this.#onView(shared.view, site);
     }
-    const verdict = decideAfterAsking(sight, this.#passageOf(x, this.now()));
-    return this.#conclude(sight, verdict, x);
   }
 
   async #askProbe(sight: OriginSight, x: PassRequest): Promise<BreakerPassage> {
@@ -249,9 +293,7 @@ export class OriginViews {
   #scheduleReport(sight: OriginSight, site: CallSite, waitedFor = false): void {
     const scheduled = scheduleReport(sight, this.now(), waitedFor);
     if (scheduled === undefined) return;
-    const sent = this.#report(sight, site, scheduled);
-    sight.refreshing = sent;
-    site.waitUntil(sent.catch(() => undefined));
+    site.waitUntil(this.#report(sight, site, scheduled));
   }
 
   async #report(sight: OriginSight, site: CallSite, { turn, delayMs }: Turn): Promise<void> {
@@ -273,11 +315,29 @@ export class OriginViews {
       this.#onView(answer.view, site);
       // What happened meanwhile waits for no further occasion.
       if (endReport(sight, turn, answer, nowMs)) this.#scheduleReport(sight, site);
+      for (const tell of sight.waiting) tell(true);
       site.waitUntil(this.#shared.tell(site.pop, site.origin.stateId, { view: answer.view, atMs: nowMs }));
-    } catch (error) {
+    } catch {
       endReport(sight, turn, undefined, this.now());
       this.stats.failedReports++;
-      throw error;
+      for (const tell of sight.waiting) tell(false);
     }
+  }
+}
+
+/**
+ * Waits for the report under way, by a promise and a timer of this request's own: whose report it is may be gone, and who
+ * waits is not called any more once it is. False: it brought no view in time.
+ */
+async function reportEnds(sight: OriginSight): Promise<boolean> {
+  if (sight.report === undefined) return false;
+  const { promise, resolve } = Promise.withResolvers<boolean>();
+  const timer = setTimeout(resolve, VIEW_DEADLINE_MS, false);
+  sight.waiting.add(resolve);
+  try {
+    return await promise;
+  } finally {
+    clearTimeout(timer);
+    sight.waiting.delete(resolve);
   }
 }

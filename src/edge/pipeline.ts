@@ -17,6 +17,7 @@ import { degrade } from "./stages/degrade.ts";
 import { forward } from "./stages/forward.ts";
 import { identify } from "./stages/identify.ts";
 import { ingress } from "./stages/ingress.ts";
+import { maintenance } from "./stages/maintenance.ts";
 import { record } from "./stages/record.ts";
 import { respond } from "./stages/respond.ts";
 import { rollout } from "./stages/rollout.ts";
@@ -30,6 +31,7 @@ const STAGES: readonly Stage[] = [
   route,
   identify,
   access,
+  maintenance,
   admit,
   cacheLookup,
   admitMiss,

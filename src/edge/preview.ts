@@ -5,7 +5,7 @@ import type { Refusal } from "../http/problem.ts";
 import type { Env } from "../platform/bindings.ts";
 import { beginExchange } from "./begin-exchange.ts";
 import type { Exchange, OriginFailure } from "./exchange.ts";
-import { fallbackPage, plainRefusal, PROXY_ERROR } from "./fallback.ts";
+import { endOfLadder, PROXY_ERROR } from "./fallback.ts";
 import { refuse } from "./refuse.ts";
 import { setOwnHeaders, setRetryAfter } from "./stages/respond.ts";
 
@@ -14,12 +14,13 @@ const SAMPLE_WAIT_MS = 30_000;
 const SAMPLE_REQUEST_ID = "0123456789abcdef01234567";
 
 type Shown =
-  | { readonly reason: OriginFailure["reason"]; readonly byHand: boolean }
+  | { readonly reason: OriginFailure["reason"]; readonly byHand: boolean; readonly retryAfterMs?: number }
   | { readonly refusal: Refusal; readonly retryAfterMs?: number };
 
 const SHOWN: Readonly<Record<PreviewState, Shown>> = {
   open: { reason: "breaker-open", byHand: false },
   "forced-open": { reason: "breaker-open", byHand: true },
+  maintenance: { reason: "maintenance", byHand: true, retryAfterMs: SAMPLE_WAIT_MS },
   failing: { reason: "network", byHand: false },
   "timed-out": { reason: "timeout", byHand: false },
   overloaded: { reason: "bulkhead", byHand: false },
@@ -59,6 +60,6 @@ function answerTo(x: Exchange, shown: Shown): Response {
     return refuse(x, shown.refusal);
   }
   x.proxyError = PROXY_ERROR[shown.reason];
-  const outage = { ...shown, retryAfterMs: undefined };
-  return fallbackPage(x, outage) ?? plainRefusal(x, outage);
+  x.failure = { reason: shown.reason, retryAfterMs: undefined, response: undefined };
+  return endOfLadder(x, { retryAfterMs: undefined, ...shown });
 }

@@ -25,6 +25,7 @@ const KIND: Readonly<Record<Refusal, PageKind>> = {
   "coordinator-unreachable": "overloaded",
   "not-cached": "bad-gateway",
   unavailable: "outage",
+  maintenance: "maintenance",
 };
 
 /** `kind`: where the page can say more than the refusal does. */

@@ -5,6 +5,7 @@
  */
 import { withDeadline } from "../platform/coordinators.ts";
 import { type BreakerView, VIEW_USABLE_MS } from "../policy/breaker/view.ts";
+import { areMaintenances } from "./maintenance.ts";
 
 export interface SharedView {
   readonly view: BreakerView;
@@ -60,6 +61,7 @@ function isView(value: unknown): value is BreakerView {
   if (typeof value !== "object" || value === null || !("state" in value) || !("epoch" in value)) return false;
   const { state, epoch } = value;
   if (typeof state !== "string" || !STATES.includes(state) || typeof epoch !== "number") return false;
+  if ("maintenance" in value && !areMaintenances(value.maintenance)) return false;
   const has = (name: string): boolean => name in value && typeof Reflect.get(value, name) === "number";
   if (state === "ramp") return has("rampAgeMs") && has("rampMs");
   return state === "open" || state === "half-open" ? has("nextProbeInMs") : has("popOpenForMs");

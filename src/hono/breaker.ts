@@ -105,6 +105,7 @@ function routeTo(tables: Tables, originId: string): CompiledRoute {
     limits: [],
     deadlineMs,
     pages: undefined,
+    ladder: failover === undefined ? [] : ["failover"],
   };
 }
 

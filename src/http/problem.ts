@@ -20,7 +20,8 @@ export type Refusal =
   | "concurrency"
   | "coordinator-unreachable"
   | "not-cached"
-  | "unavailable";
+  | "unavailable"
+  | "maintenance";
 
 interface Kind {
   readonly status: number;
@@ -80,6 +81,7 @@ export const REFUSALS: Readonly<Record<Refusal, Kind>> = {
     type: own("not-cached"),
   },
   unavailable: { status: 503, title: "The service is not available", type: `${IANA}temporary-reduced-capacity` },
+  maintenance: { status: 503, title: "Down for maintenance", type: own("maintenance") },
 };
 
 export interface ProblemDetails {

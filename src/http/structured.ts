@@ -10,10 +10,11 @@ export type ProxyError =
   | "connection_limit_reached"
   | "proxy_internal_error";
 
-/** `originId` names the origin, never its host. */
-export function proxyStatus(error: ProxyError, originId: string, receivedStatus?: number): string {
+/** `originId` names the origin, never its host. `details`: words of ours, without quotes or backslashes. */
+export function proxyStatus(error: ProxyError, originId: string, receivedStatus?: number, details?: string): string {
   const received = receivedStatus === undefined ? "" : `;received-status=${receivedStatus}`;
-  return `weir;error=${error};next-hop="${originId}"${received}`;
+  const explained = details === undefined ? "" : `;details="${details}"`;
+  return `weir;error=${error};next-hop="${originId}"${received}${explained}`;
 }
 
 /** The part of a limit that the fields are made of. */

@@ -5,6 +5,7 @@ import type { BreakerSettings, Outcomes, ReportedFailure } from "../policy/break
 import type { BreakerView } from "../policy/breaker/view.ts";
 import type { SnapshotVerdict } from "../policy/cache/snapshot.ts";
 import type { ConfigInForce } from "../policy/rollout/rollout.ts";
+import type { Maintenance, Placed } from "../policy/degradation/maintenance.ts";
 
 export const ORIGIN_REPORT_VERSION = 2;
 
@@ -66,6 +67,12 @@ export interface OriginStatus {
   readonly history: readonly Transition[];
 }
 
+export interface MaintenanceAsked extends Pick<Maintenance, "routeId" | "allow" | "pageOnly" | "reason" | "by"> {
+  readonly startInMs: number;
+  /** From its start. */
+  readonly forMs: number;
+}
+
 export interface OriginProtocol {
   report(report: OriginReport | OriginReportBefore): Promise<{ readonly seq: number; readonly view: BreakerView }>;
   probe(request: {
@@ -94,6 +101,15 @@ export interface OriginProtocol {
   status(request: { readonly v: 1 }): Promise<OriginStatus>;
   /** Told by the Control object; rides on every view from now on. An older one is ignored. */
   configInForce(request: { readonly v: 1; readonly inForce: ConfigInForce }): Promise<void>;
+  /** Takes the place of what was set for the same route, or the whole origin. */
+  placeMaintenance(request: { readonly v: 1; readonly asked: MaintenanceAsked }): Promise<Placed>;
+  /** False: there was none. */
+  endMaintenance(request: {
+    readonly v: 1;
+    readonly routeId: string | undefined;
+  }): Promise<{ readonly ended: boolean }>;
+  /** In force, and to come. */
+  listMaintenance(request: { readonly v: 1 }): Promise<{ readonly all: readonly Maintenance[] }>;
   force(request: {
     readonly v: 1;
     readonly settings: OriginSettings;

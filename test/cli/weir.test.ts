@@ -128,9 +128,88 @@ describe("weir breakers", () => {
   });
 });
 
+describe("weir maintenance", () => {
+  it("takes an origin or a route out of service, lists it, and puts it back", async () => {
+    const { stdout: key } = await weir("keys", "create", "acme");
+    const headers = { authorization: `Bearer ${key.trim()}` };
+    const status = async (): Promise<number> => (await send(undefined, `${gateway.urls[0]}/`, { headers })).status;
+    expect(await status()).toBe(200);
+
+    const started = await weir(
+      "maintenance",
+      "start",
+      "--origin",
+      "app",
+      "--for",
+      "2h",
+      "--allow",
+      "10.0.0.0/8, key:0123456789abcdef",
+      "--reason",
+      "new disks",
+    );
+    expect(started).toMatchObject({ code: 0, stderr: "" });
+    expect(started.stdout).toMatch(/^origin app: now, until \S+Z; passing: 10\.0\.0\.0\/8 key:0123456789abcdef\n$/);
+    const took = await waitUntil("it is in force", 5_000, async () => (await status()) === 503);
+    expect(took).toBeLessThan(5_000);
+
+    const later = await weir(
+      "maintenance",
+      "start",
+      "--route",
+      "all",
+      "--for",
+      "1h",
+      "--from",
+      "45m",
+      "--page-only",
+      "--json",
+    );
+    expect(json(later)).toMatchObject({ scope: "route", id: "all", origin: "app", state: "to-come", pageOnly: true });
+    const table = (await weir("maintenance", "list")).stdout;
+    expect(table).toMatch(/^WHAT +STATE +WHEN +OTHERS GET +PASSING +BY +REASON\n/);
+    expect(table).toMatch(
+      /origin app +in-force +now, until \S+ +what is stored, else the page +10\.0\.0\.0\/8 key:\S+ +\S+ +new disks\n/,
+    );
+    expect(table).toMatch(/route all +to-come +from \S+ until \S+ +the page +nobody/);
+
+    expect(await weir("maintenance", "end", "--origin", "app")).toMatchObject({
+      code: 0,
+      stdout: "origin app is back in service\n",
+    });
+    expect(json(await weir("maintenance", "end", "--route", "all", "--json"))).toEqual({ scope: "route", id: "all" });
+    expect(json(await weir("maintenance", "list", "--json"))).toEqual({ maintenance: [], unreachable: [] });
+    await waitUntil("it is back", 5_000, async () => (await status()) === 200);
+  });
+
+  it.each([
+    [["start", "--for", "1h"], 2, "--origin ID or --route ID"],
+    [["start", "--origin", "app", "--route", "all", "--for", "1h"], 2, "one of them"],
+    [["start", "--origin", "app", "--for", "soon"], 2, '--for must be a duration like "30m", "2h", not "soon"'],
+    [["start", "--origin", "app", "--for", "1h", "--from", "tomorrow"], 2, "--from must be a duration from now"],
+    [["start", "--origin", "app", "--for", "1h", "--from", "2020-01-01T00:00:00Z"], 2, "--from is past"],
+    [
+      ["start", "--origin", "app", "--for", "1h", "--allow", "10.0.0.0/40"],
+      1,
+      "allow.0: must have a prefix of 0 to 32",
+    ],
+    [["end", "--route", "all"], 1, 'There is no maintenance of route "all"'],
+  ])("says what is wrong with %j", async (words, code, message) => {
+    const finished = await weir("maintenance", ...words);
+    expect(finished.stderr).toContain(message);
+    expect(finished.code).toBe(code);
+  });
+});
+
 describe("weir pages preview", () => {
   const preview = (...args: string[]): Promise<Finished> =>
     run("cli/weir.ts", ["pages", "preview", ...args, "--state-dir", join(folder.path, "state")]);
+
+  it("shows the maintenance page", async () => {
+    const shown = await preview("all", "--state", "maintenance");
+    expect(shown.stdout).toMatch(/^503\n/);
+    expect(shown.stdout).toContain("<h1>Down for maintenance</h1>");
+    expect(shown.stdout).toContain('details="maintenance: plain"');
+  });
 
   it("shows what a caller would get, in a language, and writes the page to a file", async () => {
     const shown = await preview("all", "--state", "limited", "--lang", "de");

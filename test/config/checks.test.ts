@@ -59,6 +59,45 @@ describe("a config file", () => {
     expect(problems[0]).toContain("big.html has 400000 bytes with what is inlined; at most 262144 are allowed");
   });
 
+  describe("with a ladder of a route's own", () => {
+    const problemsOfLadder = async (route: unknown, origins: unknown = base.origins) => {
+      const file = { ...base, origins, routes: [{ ...base.routes[0], ...(route as object) }] };
+      const result = await loadConfig(JSON.stringify(file), { configVersion: 1, readPage: async () => "" });
+      return (result.ok ? result.warnings : result.problems).map(
+        ({ path, message }) => `${result.ok ? "warning" : "error"} ${path}: ${message}`,
+      );
+    };
+
+    it("refuses a rung that comes twice, or is none", async () => {
+      expect(await problemsOfLadder({ degraded: { ladder: ["page", "page"] } })).toEqual([
+        expect.stringMatching(/^error routes\.0\.degraded\.ladder\.1: comes twice/),
+      ]);
+      expect(await problemsOfLadder({ degraded: { ladder: ["plain"] } })).toEqual([
+        expect.stringMatching(/^error routes\.0\.degraded\.ladder\.0: .*"stale"\|"snapshot"\|"failover"\|"page"/),
+      ]);
+    });
+
+    it("warns of rungs that never answer, and of pages that are never shown", async () => {
+      const at = "warning routes.0.degraded";
+      expect(await problemsOfLadder({ degraded: { ladder: ["stale", "snapshot", "failover"] } })).toEqual([
+        expect.stringContaining(`${at}.ladder.0: never answers: this route has no such rung without a "cache"`),
+        expect.stringContaining(`${at}.ladder.1: never answers`),
+        expect.stringContaining(`without a "failover" of origin "app"`),
+      ]);
+      const cache = { snapshot: "1m" };
+      expect(await problemsOfLadder({ cache, degraded: { ladder: ["page", "stale"] } })).toEqual([
+        expect.stringContaining(`${at}.ladder.1: is never reached: "page" before it always answers`),
+      ]);
+      expect(await problemsOfLadder({ cache, degraded: { ladder: ["stale", "snapshot", "page"] } })).toEqual([]);
+      expect(
+        await problemsOfLadder(
+          { degraded: { ladder: ["failover"] } },
+          { app: { url: "https://a.example", failover: "b" }, b: { url: "https://b.example" } },
+        ),
+      ).toEqual([]);
+    });
+  });
+
   it("warns of a cost that a tenant's bucket can never hold", async () => {
     const file = {
       ...base,

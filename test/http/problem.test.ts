@@ -25,6 +25,7 @@ describe("a refusal", () => {
       "coordinator-unreachable": 503,
       "not-cached": 504,
       unavailable: 503,
+      maintenance: 503,
     } satisfies Record<Refusal, number>);
   });
 

@@ -8,6 +8,7 @@ import type { BreakerView } from "../../src/admin/contract.ts";
 import { BrokenOrigin, type OriginMode } from "../support/broken-origin.ts";
 import { ADMIN, configOf, snapshotsInKv, startTestGateway, temporaryFolder, waitUntil } from "../support/gateway.ts";
 import { type Answer, COLUMNS, type ColumnId, HEADERS, type Row, ROWS } from "../support/outage-table.ts";
+import type { Rung } from "../../src/policy/degradation/ladder.ts";
 import { type Outcome, send } from "../support/traffic.ts";
 
 /** Edges: most requests come here; this one fills the snapshots; this one reaches no origin's coordinator. */
@@ -133,6 +134,7 @@ const WAYS: readonly Way[] = [
     retrySeconds: [20, 600],
   },
   { row: "forced", id: "forced", breakIt: forceOpen, retrySeconds: [500, 600] },
+  { row: "maintenance", id: "maintenance", breakIt: maintain, retrySeconds: [500, 600] },
   { row: "bulkhead", id: "bulkhead", settings: { deadline: "10s", concurrency: 1 }, breakIt: fill },
   fails("denies", "401"),
   fails("denies", "403"),
@@ -201,6 +203,23 @@ async function forceOpen(site: Site): Promise<void> {
     const name = `never-seen-${turn++}`;
     const [plain, backed] = await Promise.all([site.get("nothing", name), site.get("failover", name)]);
     return plain.served === "fallback" && backed.served === "failover";
+  });
+}
+
+async function maintain(site: Site): Promise<void> {
+  for (const id of site.breakers) {
+    const begun = await fetch(`${gateway.urls[HERE]}/_weir/api/v1/maintenance/origins/${id}`, {
+      method: "PUT",
+      headers: ADMIN,
+      body: JSON.stringify({ forMs: 600_000 }),
+    });
+    expect(begun.status).toBe(200);
+  }
+  let turn = 0;
+  await waitUntil("this edge knows", 10_000, async () => {
+    const name = `never-seen-${turn++}`;
+    const answers = await Promise.all([site.get("nothing", name), site.get("failover", name)]);
+    return answers.every(({ served }) => served === "fallback");
   });
 }
 
@@ -299,7 +318,14 @@ function patternOf(text: string): RegExp {
 
 const headerOf = ({ headers }: Outcome, name: string): string => String(headers[name] ?? "");
 
-function expectHeaders(outcome: Outcome, { way }: Site, row: Row, answer: Answer, called: boolean): void {
+function expectHeaders(
+  outcome: Outcome,
+  { way }: Site,
+  row: Row,
+  column: ColumnId,
+  answer: Answer,
+  called: boolean,
+): void {
   const { status, served, cacheStatus, age, proxyStatus } = HEADERS[answer];
   expect(outcome.error).toBe("");
   if (status !== "its own") expect(outcome.status).toBe(Number(status));
@@ -311,10 +337,25 @@ function expectHeaders(outcome: Outcome, { way }: Site, row: Row, answer: Answer
     expect(Number(told)).toBeLessThan(AGE_SECONDS + AGE_LEEWAY_SECONDS);
   } else if (age === "none") expect(told).toBe("");
   else expect(["", String(AGE_SECONDS)]).toContain(told);
-  const error = `weir;error=${row.error};next-hop="${answer === "failover" ? `${way.id}-backed` : way.id}"`;
-  if (proxyStatus) expect(headerOf(outcome, "proxy-status").replace(/;received-status=\d+$/, "")).toBe(error);
-  else expect(headerOf(outcome, "proxy-status")).toBe("");
+  expectProxyStatus(
+    headerOf(outcome, "proxy-status"),
+    row,
+    column === "failover" ? `${way.id}-backed` : way.id,
+    proxyStatus,
+  );
   expectRetryAfter(outcome, way, answer);
+}
+
+/** Why the origin did not answer, the rung that did, and a second origin behind it. */
+function expectProxyStatus(told: string, { error }: Row, origin: string, rung: Rung | undefined): void {
+  if (rung === undefined) {
+    expect(told).toBe("");
+    return;
+  }
+  const [, why, answered, behind] =
+    /^(.*?)(?:;received-status=\d+)?;details="[a-z-]+: ([a-z-]+)"(.*)$/.exec(told) ?? [];
+  const second = rung === "failover" ? ', weir;next-hop="second"' : "";
+  expect([why, answered, behind]).toEqual([`weir;error=${error};next-hop="${origin}"`, rung, second]);
 }
 
 function expectRetryAfter({ retryAfter }: Outcome, { retrySeconds = [0, 0] }: Way, answer: Answer): void {
@@ -339,7 +380,7 @@ describe.each(ROWS)("an origin: $title", (row) => {
       for (const [index, name] of namesOf(column).entries()) {
         const outcome = site.outcomes.get(column)?.[index];
         if (outcome === undefined) throw new Error("was not tried");
-        expectHeaders(outcome, site, row, answer, calls === 1);
+        expectHeaders(outcome, site, row, column, answer, calls === 1);
         if (HEADERS[answer].status === "its own") expect(outcome.status).toBe(statusOfOrigin(site));
         if (site.way.uncounted === true) continue;
         const expected = calls === 0 ? 0 : 1;

@@ -2,6 +2,7 @@
  * State of origin × state of cache → what is served. The one place where it is written down:
  * `test/scenarios/outage-table.test.ts` tries every cell, and the tables in `docs/outages.md` are made of it.
  */
+import type { Rung } from "../../src/policy/degradation/ladder.ts";
 import { heading, row } from "./markdown.ts";
 
 /** A way to be answered, by what stands in the cell. */
@@ -130,6 +131,13 @@ export const ROWS: readonly Row[] = [
     retry: "the end of it",
   },
   {
+    id: "maintenance",
+    title: "in maintenance by hand",
+    cells: { ...SPARED, failover: cell("plain", 0) },
+    error: "destination_unavailable",
+    retry: "the end of it, and nothing else",
+  },
+  {
     id: "bulkhead",
     title: "bulkhead full",
     cells: SPARED,
@@ -167,7 +175,8 @@ export interface AnswerHeaders {
   /** The origin was asked, and was not. */
   readonly cacheStatus: { readonly called: string; readonly spared: string };
   readonly age: "its age" | "none" | "as the origin says";
-  readonly proxyStatus: boolean;
+  /** The rung it names; undefined: there is none. */
+  readonly proxyStatus: Rung | undefined;
   readonly retryAfter: string;
 }
 
@@ -179,7 +188,7 @@ export const HEADERS: Readonly<Record<Answer, AnswerHeaders>> = {
     served: "cache",
     cacheStatus: { called: NEVER, spared: "weir; hit; ttl=N" },
     age: "its age",
-    proxyStatus: false,
+    proxyStatus: undefined,
     retryAfter: "none",
   },
   revalidating: {
@@ -188,16 +197,19 @@ export const HEADERS: Readonly<Record<Answer, AnswerHeaders>> = {
     served: "stale",
     cacheStatus: { called: NEVER, spared: "weir; hit; ttl=-N" },
     age: "its age",
-    proxyStatus: false,
+    proxyStatus: undefined,
     retryAfter: "none",
   },
   stale: {
     title: "stale on error",
     status: "200",
     served: "stale",
-    cacheStatus: { called: "weir; fwd=stale[; fwd-status=N]; ttl=-N", spared: "weir; hit; ttl=-N" },
+    cacheStatus: {
+      called: "weir; fwd=stale[; fwd-status=N]; ttl=-N; detail=stale",
+      spared: "weir; hit; ttl=-N; detail=stale",
+    },
     age: "its age",
-    proxyStatus: true,
+    proxyStatus: "stale",
     retryAfter: "none",
   },
   snapshot: {
@@ -209,34 +221,34 @@ export const HEADERS: Readonly<Record<Answer, AnswerHeaders>> = {
       spared: "weir; hit; ttl=-N; detail=snapshot",
     },
     age: "its age",
-    proxyStatus: true,
+    proxyStatus: "snapshot",
     retryAfter: "none",
   },
   failover: {
     title: "second origin",
     status: "200",
     served: "failover",
-    cacheStatus: { called: "weir; fwd=uri-miss", spared: "weir; fwd=uri-miss" },
+    cacheStatus: { called: "weir; fwd=uri-miss; detail=failover", spared: "weir; fwd=uri-miss; detail=failover" },
     age: "as the origin says",
-    proxyStatus: true,
+    proxyStatus: "failover",
     retryAfter: "none",
   },
   page: {
     title: "page",
     status: "503",
     served: "fallback",
-    cacheStatus: { called: "weir; fwd=uri-miss", spared: "weir; detail=uri-miss" },
+    cacheStatus: { called: "weir; fwd=uri-miss; detail=page", spared: "weir; detail=page" },
     age: "none",
-    proxyStatus: true,
+    proxyStatus: "page",
     retryAfter: "the route's `retryAfter` (30 s), or later",
   },
   plain: {
     title: "plain",
     status: "503",
     served: "fallback",
-    cacheStatus: { called: "weir; fwd=MISS", spared: "weir; detail=MISS" },
+    cacheStatus: { called: "weir; fwd=MISS; detail=plain", spared: "weir; detail=plain" },
     age: "none",
-    proxyStatus: true,
+    proxyStatus: "plain",
     retryAfter: "5 s, or later",
   },
   origin: {
@@ -245,16 +257,16 @@ export const HEADERS: Readonly<Record<Answer, AnswerHeaders>> = {
     served: "origin",
     cacheStatus: { called: "weir; fwd=MISS; fwd-status=N[; stored]", spared: NEVER },
     age: "as the origin says",
-    proxyStatus: false,
+    proxyStatus: undefined,
     retryAfter: "as the origin says",
   },
   "its own error": {
     title: "origin's error",
     status: "its own",
     served: "origin",
-    cacheStatus: { called: "weir; fwd=MISS", spared: NEVER },
+    cacheStatus: { called: "weir; fwd=MISS; detail=origin-answer", spared: NEVER },
     age: "as the origin says",
-    proxyStatus: true,
+    proxyStatus: "origin-answer",
     retryAfter: "as the origin says",
   },
 };
@@ -283,7 +295,15 @@ export function outageTables(): string {
     "",
     ...heading(["answer", "status", "`Weir-Served`", "`Cache-Status`", "`Age`", "`Proxy-Status`", "`Retry-After`"]),
     ...Object.values(HEADERS).map(({ title, status, served, cacheStatus, age, proxyStatus, retryAfter }) =>
-      row([title, status, code(served), cacheStatusText(cacheStatus), age, proxyStatus ? "yes" : "none", retryAfter]),
+      row([
+        title,
+        status,
+        code(served),
+        cacheStatusText(cacheStatus),
+        age,
+        proxyStatus === undefined ? "none" : code(`…: ${proxyStatus}`),
+        retryAfter,
+      ]),
     ),
     "",
     ...heading(["origin", "`Proxy-Status` error", "later `Retry-After`"]),

@@ -8,7 +8,7 @@ export const PAGE_KINDS = [
   "overloaded",
   /** As `outage`, where the route's status is 502 or 504. */
   "bad-gateway",
-  /** The breaker was forced open by hand. */
+  /** Taken out of service by hand: maintenance, or a breaker forced open. */
   "maintenance",
   "limited",
   "not-found",
@@ -31,6 +31,7 @@ export type PageLanguage = (typeof PAGE_LANGUAGES)[number];
 export const PREVIEW_STATES = [
   "open",
   "forced-open",
+  "maintenance",
   "failing",
   "timed-out",
   "overloaded",

@@ -19,8 +19,10 @@ import { type BreakerView, viewOf } from "../../policy/breaker/view.ts";
 import type { ConfigInForce } from "../../policy/rollout/rollout.ts";
 import type { SnapshotVerdict } from "../../policy/cache/snapshot.ts";
 import { type AdaptiveLimit, newAdaptiveLimit, noteLatency } from "../../policy/forwarding/adaptive-limit.ts";
+import type { Maintenance, Placed } from "../../policy/degradation/maintenance.ts";
 import { verdictOfStatus } from "../../policy/forwarding/verdict.ts";
 import {
+  type MaintenanceAsked,
   type OriginProtocol,
   type OriginReport,
   type OriginReportBefore,
@@ -29,6 +31,7 @@ import {
 } from "../../protocol/origin.ts";
 import { takeTurn } from "../turn.ts";
 import { Edges } from "./edges.ts";
+import { MaintenanceTable } from "./maintenance-table.ts";
 import { checkReport } from "./report.ts";
 import { SnapshotTable } from "./snapshot-table.ts";
 import { OriginStorage } from "./storage.ts";
@@ -43,6 +46,7 @@ const MAX_FORCED_MS = 30 * 86_400_000;
 export class Origin extends DurableObject<Env> implements OriginProtocol {
   readonly #storage: OriginStorage;
   readonly #snapshots: SnapshotTable;
+  readonly #maintenance: MaintenanceTable;
   #breaker: Breaker | undefined;
   #settings: OriginSettings | undefined;
   #settingsDirty = false;
@@ -59,6 +63,7 @@ export class Origin extends DurableObject<Env> implements OriginProtocol {
     this.#storage = new OriginStorage(state.storage);
     this.#snapshots = new SnapshotTable(state.storage);
     this.#configInForce = this.#storage.configInForce();
+    this.#maintenance = new MaintenanceTable(state.storage);
     this.#load();
   }
 
@@ -138,6 +143,20 @@ export class Origin extends DurableObject<Env> implements OriginProtocol {
     await this.ctx.storage.deleteAlarm();
     this.#storage.forgetBreaker();
     this.#load();
+  }
+
+  async placeMaintenance({ asked }: { readonly v: 1; readonly asked: MaintenanceAsked }): Promise<Placed> {
+    return this.#maintenance.place(asked, Date.now());
+  }
+
+  async endMaintenance({ routeId }: { readonly v: 1; readonly routeId: string | undefined }): Promise<{
+    readonly ended: boolean;
+  }> {
+    return { ended: this.#maintenance.remove(routeId, Date.now()) };
+  }
+
+  async listMaintenance(): Promise<{ readonly all: readonly Maintenance[] }> {
+    return { all: this.#maintenance.all(Date.now()) };
   }
 
   async status(): Promise<OriginStatus> {
@@ -251,11 +270,13 @@ export class Origin extends DurableObject<Env> implements OriginProtocol {
   }
 
   #view(breaker: Breaker, pop: string, nowMs: number): BreakerView {
+    const maintenance = this.#maintenance.view(nowMs);
     return {
       ...viewOf(breaker, pop, nowMs),
       underWay: this.#edges.underWay(nowMs),
       ...(this.#adaptive === undefined ? {} : { slots: this.#adaptive.published }),
       ...(this.#configInForce === undefined ? {} : { config: this.#configInForce }),
+      ...(maintenance === undefined ? {} : { maintenance }),
     };
   }
 

@@ -58,6 +58,8 @@ async function refresh(edge: Edge, x: Exchange, context: CacheContext, route: Co
     nowMs: edge.now(),
     caller,
     method: "GET",
+    routeId: route.id,
+    clientIp: x.clientIp,
   });
   if (passage.kind === "refused") return;
   const headers = new Headers(x.headers);

@@ -29,7 +29,10 @@ export function cacheLookup(edge: Edge, x: Exchange): StageAnswer {
   if (route === undefined || policy === undefined || caller === undefined || url === undefined) return undefined;
   const inbound = x.request.headers;
   const key = keyOf(route, caller, url);
-  const cacheable = (x.method === "GET" || x.method === "HEAD") && !PRECONDITIONS.some((name) => inbound.has(name));
+  const reads = x.method === "GET" || x.method === "HEAD";
+  // Who is let in during maintenance wants the origin itself; and what it says then is not for everybody.
+  const passesBy = x.maintenance?.kind === "allowed" || PRECONDITIONS.some((name) => inbound.has(name));
+  const cacheable = reads && !passesBy;
   const cacheControl = inbound.get("cache-control") ?? inbound.get("pragma");
   const asked = cacheControl === null ? undefined : parseCacheControl(cacheControl);
   const context: CacheContext = {
@@ -43,7 +46,7 @@ export function cacheLookup(edge: Edge, x: Exchange): StageAnswer {
   };
   x.cache = context;
   if (!cacheable) {
-    x.cacheStatus = x.method === "GET" || x.method === "HEAD" ? "weir; fwd=bypass" : "weir; fwd=method";
+    x.cacheStatus = reads ? "weir; fwd=bypass" : "weir; fwd=method";
     return undefined;
   }
   const remembered = edge.responses.recall(key, fieldsOf(x));
@@ -52,6 +55,12 @@ export function cacheLookup(edge: Edge, x: Exchange): StageAnswer {
   return edge.responses
     .find(key, fieldsOf(x))
     .then((found) => use(edge, x, context, route, found ?? edge.responses.recall(key, fieldsOf(x))));
+}
+
+/** From here on as if nothing were stored, nor to be. A flight that it leads lands when it ends. */
+export function passBy(x: Exchange, context: CacheContext): void {
+  x.cache = { ...context, cacheable: false, entry: undefined };
+  if (context.cacheable) x.cacheStatus = "weir; fwd=bypass";
 }
 
 function use(
@@ -67,6 +76,7 @@ function use(
   const ttl = `weir; hit; ttl=${ttlSeconds(entry, nowMs)}`;
   switch (judgeUse(entry.freshness, context.asked, nowMs)) {
     case "fresh":
+      edge.origins.keepCurrent(x, route.origin, nowMs);
       x.served = "cache";
       return orElse(hit(edge, x, entry, nowMs, ttl), () => gone(edge, x, context, route));
     case "stale-while-revalidate":
@@ -91,6 +101,7 @@ function answerFailing(
   if (tryAgain === undefined || context.asked !== undefined || !mayServeOnError(entry.freshness, nowMs)) {
     return forwardOr504(edge, x, context, route);
   }
+  edge.origins.keepCurrent(x, route.origin, nowMs);
   if (tryAgain) refreshBehind(edge, x, context, route);
   x.served = "stale";
   const status = `weir; hit; ttl=${ttlSeconds(entry, nowMs)}; detail=refresh-failed`;
@@ -124,9 +135,13 @@ function forwardOr504(edge: Edge, x: Exchange, context: CacheContext, route: Com
   return mayCollapse(x, context) ? board(edge, x, context, route, context.requestedAtMs) : undefined;
 }
 
-/** A range, or a request with directives of its own, wants what is its own. */
+/** A range, or a request with directives of its own, wants what is its own; maintenance leads nowhere. */
 const mayCollapse = (x: Exchange, { asked }: CacheContext): boolean =>
-  x.method === "GET" && !x.request.headers.has("range") && asked?.noCache !== true && asked?.noStore !== true;
+  x.method === "GET" &&
+  x.maintenance === undefined &&
+  !x.request.headers.has("range") &&
+  asked?.noCache !== true &&
+  asked?.noStore !== true;
 
 /** Leads and goes on, or follows and waits. */
 function board(edge: Edge, x: Exchange, context: CacheContext, route: CompiledRoute, sinceMs: number): StageAnswer {
@@ -134,7 +149,7 @@ function board(edge: Edge, x: Exchange, context: CacheContext, route: CompiledRo
   if (boarding.kind === "alone") return undefined;
   const { flight } = boarding;
   if (boarding.kind === "follows") {
-    return edge.origins.isShut(route.origin.id) ? undefined : follow(edge, x, context, route, flight, sinceMs);
+    return edge.origins.isShut(route.origin.stateId) ? undefined : follow(edge, x, context, route, flight, sinceMs);
   }
   context.flight = flight;
   // So that it comes to its end for the others also when this client is gone.
@@ -184,6 +199,8 @@ function afterLanding(edge: Edge, x: Exchange, context: CacheContext): StageAnsw
 /** The leader's failure is everybody's: nobody asks the origin again for it, and the ladder answers. */
 function noteShared(x: Exchange, landing: Extract<Landing, { kind: "failed" }>): undefined {
   const { reason, retryAfterMs, answer } = landing;
+  // The leader was held back; whether this caller is, is asked for itself.
+  if (reason === "maintenance") return undefined;
   if (reason === "status" && (answer === undefined || !isFor(x, answer))) return undefined;
   const response =
     answer === undefined

@@ -11,6 +11,7 @@ import { atEnd, type Exchange, type OriginFailure } from "../exchange.ts";
 import { fallbackPage, type Outage, plainRefusal, PROXY_ERROR } from "../fallback.ts";
 import { lastResort } from "../last-resort.ts";
 import { answerFrom, ttlSeconds } from "../cache/answering.ts";
+import type { StoredResponse } from "../cache/response-store.ts";
 import { keepFailure, shared, snapshotSite } from "../cache/receiving.ts";
 import { noteAnswer } from "./forward.ts";
 
@@ -27,16 +28,20 @@ export async function degrade(edge: Edge, x: Exchange): Promise<Response> {
   tellFollowers(edge, x, failure);
   const entry = x.cache?.entry;
   const rungs = ladder({
+    order: route.ladder,
     mayServeStale: entry !== undefined && mayServeOnError(entry.freshness, edge.now()),
-    keepsSnapshots: route.config.cache?.snapshotIntervalMs !== undefined && x.cache?.cacheable === true,
-    hasFailover: route.failover !== undefined,
+    mayUseSnapshot: x.cache?.cacheable === true,
     repeatable: REPEATABLE_METHODS.includes(x.method),
-    hasPage: route.config.degraded !== undefined,
+    isMaintenance: failure.reason === "maintenance",
     hasOriginAnswer: failure.response !== undefined,
   });
   for (const rung of rungs) {
     const answer = await climb(edge, x, rung, failure);
+    const result = answer === undefined ? "nothing" : "answered";
+    edge.counters.countEvent(`weir_rungs_total{route="${route.id}",rung="${rung}",result="${result}"}`);
     if (answer === undefined) continue;
+    x.rung = rung;
+    noteInCacheStatus(x, rung, failure);
     if (answer !== failure.response) dropUnused(x, failure.response);
     return answer;
   }
@@ -56,6 +61,13 @@ function tellFollowers(edge: Edge, x: Exchange, { reason, retryAfterMs, answer }
   });
 }
 
+/** RFC 9211: `fwd` only where the request went forward. What is stored says its own, see `fromStore`. */
+function noteInCacheStatus(x: Exchange, rung: Rung, { reason }: OriginFailure): void {
+  if (x.cacheStatus === undefined || rung === "stale" || rung === "snapshot") return;
+  const went = rung === "failover" || CALLED.includes(reason);
+  x.cacheStatus = went ? `${x.cacheStatus}; detail=${rung}` : `weir; detail=${rung}`;
+}
+
 /** A body nobody reads would hold its connection. */
 function dropUnused(x: Exchange, response: Response | undefined): void {
   const body = response?.body ?? null;
@@ -70,52 +82,42 @@ function climb(
 ): Response | undefined | Promise<Response | undefined> {
   switch (rung) {
     case "stale":
-      return stale(edge, x, failure);
+      return x.cache?.entry === undefined ? undefined : fromStore(edge, x, x.cache.entry, rung, failure);
     case "snapshot":
       return snapshot(edge, x, failure);
     case "failover":
       return failOver(edge, x);
     case "page":
-      x.cacheStatus = statusWithoutAnswer(x, failure);
       return fallbackPage(x, outageOf(edge, x, failure));
     case "origin-answer":
       x.served = "origin";
       if (failure.answer !== undefined) keepFailure(edge, x, failure.answer);
       return failure.response;
     case "plain":
-      x.cacheStatus = statusWithoutAnswer(x, failure);
       return plainRefusal(x, outageOf(edge, x, failure));
   }
-}
-
-/** RFC 9211: a request that went to the origin was forwarded, and is no hit, whatever it is answered with. */
-function statusOfStored(x: Exchange, { reason, response }: OriginFailure, ttl: number): string {
-  if (!CALLED.includes(reason)) return `weir; hit; ttl=${ttl}`;
-  const status = response === undefined ? "" : `; fwd-status=${response.status}`;
-  return `${x.cacheStatus ?? "weir"}${status}; ttl=${ttl}`;
-}
-
-/** Why the cache could not answer is said also where nothing was forwarded for it. */
-const statusWithoutAnswer = ({ cacheStatus }: Exchange, { reason }: OriginFailure): string | undefined =>
-  CALLED.includes(reason) ? cacheStatus : cacheStatus?.replace("fwd=", "detail=");
-
-function stale(edge: Edge, x: Exchange, failure: OriginFailure): Response | undefined | Promise<Response | undefined> {
-  const entry = x.cache?.entry;
-  if (entry === undefined) return undefined;
-  x.served = "stale";
-  const nowMs = edge.now();
-  return answerFrom(edge, x, entry, nowMs, statusOfStored(x, failure, ttlSeconds(entry, nowMs)));
 }
 
 async function snapshot(edge: Edge, x: Exchange, failure: OriginFailure): Promise<Response | undefined> {
   const { cache, route } = x;
   if (cache === undefined || route === undefined) return undefined;
   const entry = await edge.snapshots.find(snapshotSite(edge, x, cache, route));
-  if (entry === undefined) return undefined;
-  x.served = "snapshot";
+  return entry === undefined ? undefined : fromStore(edge, x, entry, "snapshot", failure);
+}
+
+/** RFC 9211: a request that went to the origin was forwarded, and is no hit, whatever it is answered with. */
+function fromStore(
+  edge: Edge,
+  x: Exchange,
+  entry: StoredResponse,
+  rung: "stale" | "snapshot",
+  { reason, response }: OriginFailure,
+): Response | Promise<Response | undefined> {
+  x.served = rung;
   const nowMs = edge.now();
-  const status = statusOfStored(x, failure, ttlSeconds(entry, nowMs));
-  return answerFrom(edge, x, entry, nowMs, `${status}; detail=snapshot`);
+  const status = response === undefined ? "" : `; fwd-status=${response.status}`;
+  const how = CALLED.includes(reason) ? `${x.cacheStatus ?? "weir"}${status}` : "weir; hit";
+  return answerFrom(edge, x, entry, nowMs, `${how}; ttl=${ttlSeconds(entry, nowMs)}; detail=${rung}`);
 }
 
 /** The second origin, behind a breaker of its own. What it answers is not stored under the first one's name. */
@@ -134,6 +136,8 @@ async function failOver(edge: Edge, x: Exchange): Promise<Response | undefined> 
     ...site,
     nowMs: edge.now(),
     caller,
+    routeId: route.id,
+    clientIp: x.clientIp,
   });
   if (passage.kind === "refused") return undefined;
   const outcome = await callThroughBulkhead(edge, {

@@ -70,6 +70,10 @@ async function reportTrial(edge: Edge, x: Exchange): Promise<void> {
 }
 
 function outcomeOf(x: Exchange, answer: Response): Outcome {
+  // The ladder's end is its end, with a page of the route's own or without.
+  if (x.rung !== undefined && x.served === "fallback") {
+    return x.failure?.reason === "maintenance" ? "maintenance" : "fallback";
+  }
   if (x.refusal !== undefined) {
     if (answer.status === 429) return "throttled";
     return answer.status === 503 ? "shed" : "refused";

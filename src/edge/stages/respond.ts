@@ -4,7 +4,8 @@
  */
 import { VIA } from "../../http/headers.ts";
 import { REFUSALS } from "../../http/problem.ts";
-import { proxyStatus, rateLimitMember, rateLimitPolicy } from "../../http/structured.ts";
+import { type ProxyError, proxyStatus, rateLimitMember, rateLimitPolicy } from "../../http/structured.ts";
+import type { CompiledRoute } from "../../config/tables.ts";
 import type { Edge } from "../edge.ts";
 import { type Answer, type Caller, type ChargeTerms, Draft, type Exchange, type Fields } from "../exchange.ts";
 import type { LimitReading } from "../lessees.ts";
@@ -32,13 +33,20 @@ export function setOwnHeaders(x: Exchange, headers: Fields): void {
   headers.set("weir-request-id", x.requestId);
   headers.append("via", VIA);
   if (x.cacheStatus !== undefined) headers.append("cache-status", x.cacheStatus);
-  if (x.proxyError !== undefined && x.route !== undefined) {
-    headers.append("proxy-status", proxyStatus(x.proxyError, x.route.origin.id, x.failure?.response?.status));
-  }
+  if (x.proxyError !== undefined && x.route !== undefined) setProxyStatus(x, headers, x.proxyError, x.route);
   if (x.failMode !== undefined) headers.set("weir-fail-mode", x.failMode);
   if (x.route?.lateCost !== undefined) headers.delete(x.route.lateCost.header);
   if (x.refusal !== undefined && REFUSALS[x.refusal].status === 401)
     headers.set("www-authenticate", 'Bearer realm="weir"');
+}
+
+/** Why the origin did not answer and which rung did; behind it, the origin that answered instead. */
+function setProxyStatus({ failure, rung }: Exchange, headers: Fields, error: ProxyError, route: CompiledRoute): void {
+  const details = failure === undefined || rung === undefined ? undefined : `${failure.reason}: ${rung}`;
+  headers.append("proxy-status", proxyStatus(error, route.origin.id, failure?.response?.status, details));
+  if (rung === "failover" && route.failover !== undefined) {
+    headers.append("proxy-status", `weir;next-hop="${route.failover.id}"`);
+  }
 }
 
 export function setRetryAfter(x: Exchange, headers: Fields, resetSeconds: number): void {

@@ -135,10 +135,12 @@ export type SightVerdict =
 /** The view should be refreshed behind this request. */
 export const isStale = (sight: Sight, nowMs: number): boolean => nowMs - sight.viewAtMs > VIEW_FRESH_MS;
 
+/** The view is too old to go by, and the coordinator can be asked. */
+export const mustAsk = (sight: Sight, nowMs: number): boolean =>
+  nowMs - sight.viewAtMs > VIEW_USABLE_MS && nowMs >= sight.unreachableUntilMs;
+
 export function decide(sight: Sight, x: PassageRequest): SightVerdict {
-  const ageMs = x.nowMs - sight.viewAtMs;
-  if (sight.view !== undefined && ageMs <= VIEW_USABLE_MS) return judgeSight(sight, sight.view, ageMs, x);
-  return x.nowMs < sight.unreachableUntilMs ? withoutCoordinator(sight, x) : { kind: "ask" };
+  return mustAsk(sight, x.nowMs) ? { kind: "ask" } : decideAfterAsking(sight, x);
 }
 
 export function decideAfterAsking(sight: Sight, x: PassageRequest): Exclude<SightVerdict, { kind: "ask" }> {

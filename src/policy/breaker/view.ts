@@ -2,6 +2,7 @@
  * An edge's copy of a breaker, and what a request may conclude from it. Times in a view are durations from the moment
  * it was made, so no two clocks are compared; the edge counts them from the moment it received it.
  */
+import type { ViewedMaintenance } from "../degradation/maintenance.ts";
 import { hash32 } from "../kernel/hash.ts";
 import type { ConfigInForce } from "../rollout/rollout.ts";
 import { type Breaker, earlyAge } from "./state-machine.ts";
@@ -15,6 +16,8 @@ export type BreakerView = ViewedState & {
   readonly config?: ConfigInForce;
   /** How many calls the origin bears at once; undefined: as configured. The higher version is the newer. */
   readonly slots?: { readonly slots: number; readonly version: number };
+  /** In force, or to come; undefined: none. */
+  readonly maintenance?: readonly ViewedMaintenance[];
 };
 
 type ViewedState =

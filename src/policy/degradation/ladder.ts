@@ -1,28 +1,38 @@
 /**
- * The degradation ladder: the ways to answer when the origin cannot, in order. Each rung is there only if this request
- * may use it; the last one always is. Source: DESIGN section 3, step 8.
+ * The degradation ladder: the ways to answer when the origin cannot, in the route's order. Each rung is there only if
+ * this request may use it; behind them the origin's own words, and then a plain refusal, always. Source: DESIGN
+ * section 3, step 8.
  */
-export type Rung = "stale" | "snapshot" | "failover" | "page" | "origin-answer" | "plain";
+
+/** What a route may put in order, or leave out; this is the order where it says nothing: from the truest on. */
+export const LADDER_RUNGS = ["stale", "snapshot", "failover", "page"] as const;
+export type LadderRung = (typeof LADDER_RUNGS)[number];
+
+export type Rung = LadderRung | "origin-answer" | "plain";
 
 export interface LadderFacts {
+  /** The route's, in its order: without those it can never have. */
+  readonly order: readonly LadderRung[];
   /** A stored response may be served although the origin failed. */
   readonly mayServeStale: boolean;
-  /** The route keeps snapshots, and the request could be answered by one. */
-  readonly keepsSnapshots: boolean;
-  readonly hasFailover: boolean;
+  /** The request could be answered by a snapshot. */
+  readonly mayUseSnapshot: boolean;
   /** The request can be sent a second time: safe or idempotent, with its body still at hand. */
   readonly repeatable: boolean;
-  readonly hasPage: boolean;
+  /** Maintenance: no origin is called. */
+  readonly isMaintenance: boolean;
   /** The origin answered, with a 5xx of its own. */
   readonly hasOriginAnswer: boolean;
 }
 
 export function ladder(facts: LadderFacts): readonly Rung[] {
-  const rungs: Rung[] = [];
-  if (facts.mayServeStale) rungs.push("stale");
-  else if (facts.keepsSnapshots) rungs.push("snapshot");
-  if (facts.hasFailover && facts.repeatable) rungs.push("failover");
-  if (facts.hasPage) rungs.push("page");
+  const may: Readonly<Record<LadderRung, boolean>> = {
+    stale: facts.mayServeStale,
+    snapshot: facts.mayUseSnapshot,
+    failover: facts.repeatable && !facts.isMaintenance,
+    page: true,
+  };
+  const rungs: Rung[] = facts.order.filter((rung) => may[rung]);
   // The origin's own words are better than our plain ones.
   if (facts.hasOriginAnswer) rungs.push("origin-answer");
   rungs.push("plain");
