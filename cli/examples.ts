@@ -39,6 +39,13 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   ],
   "breakers reset": ['weir breakers reset shop --reason "it is back"'],
   "breakers history": ["weir breakers history shop --json"],
+  cache: ["weir cache purge https://shop.example/page"],
+  "cache purge": [
+    "weir cache purge https://shop.example/page",
+    "weir cache purge --prefix /shop/ --hard --reason recall",
+    "weir cache purge --tag new-arrivals --origin shop --json",
+  ],
+  "cache purges": ["weir cache purges --origin shop"],
   pages: ["weir pages preview catalog"],
   "pages preview": ["weir pages preview catalog --state open --lang de", "weir pages preview catalog --out page.html"],
   tokens: ["weir tokens create ci --role operator --for 30d"],

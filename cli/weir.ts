@@ -19,6 +19,7 @@ const commands: Commands = {
   keys: async () => (await import("./commands/keys.ts")).keysCommand,
   overrides: async () => (await import("./commands/overrides.ts")).overridesCommand,
   breakers: async () => (await import("./commands/breakers.ts")).breakersCommand,
+  cache: async () => (await import("./commands/cache.ts")).cacheCommand,
   pages: async () => (await import("./commands/pages.ts")).pagesCommand,
   tokens: async () => (await import("./commands/tokens.ts")).tokensCommand,
   audit: async () => (await import("./commands/audit.ts")).auditCommand,

@@ -26,6 +26,8 @@ export const ACCESS = {
   readBreaker: { role: "reader", kind: "read" },
   tripBreaker: { role: "operator", kind: "write" },
   resetBreaker: { role: "operator", kind: "write" },
+  makePurge: { role: "operator", kind: "write" },
+  listPurges: { role: "reader", kind: "read" },
   listConfigs: { role: "reader", kind: "read" },
   readConfig: { role: "reader", kind: "read" },
   applyConfig: { role: "admin", kind: "write" },

@@ -12,6 +12,7 @@ export type {
 export type { CreatedKey, CreateKeyBody, KeyView, RotatedKey, RotateKeyBody } from "./contract/keys.ts";
 export type { OverrideBody, OverrideView } from "./contract/overrides.ts";
 export type { PagePreview } from "./contract/pages.ts";
+export type { PurgeBody, PurgeReply, PurgesReply, PurgeTargetView } from "./contract/purges.ts";
 export type { StatusReply } from "./contract/status.ts";
 export type { ImportReply, PutTenantBody, TenantList, TenantView } from "./contract/tenants.ts";
 export type { CreatedToken, TokenList, TokenView } from "./contract/tokens.ts";

@@ -6,6 +6,7 @@ import { keyOperations } from "./keys.ts";
 import type { Operation } from "./operation.ts";
 import { overrideOperations } from "./overrides.ts";
 import { pageOperations } from "./pages.ts";
+import { purgeOperations } from "./purges.ts";
 import { statusOperations } from "./status.ts";
 import { tenantOperations } from "./tenants.ts";
 import { tokenOperations } from "./tokens.ts";
@@ -14,6 +15,7 @@ export const OPERATIONS: readonly Operation[] = [
   ...statusOperations,
   ...tenantOperations,
   ...breakerOperations,
+  ...purgeOperations,
   ...overrideOperations,
   ...keyOperations,
   ...configOperations,

@@ -12,6 +12,9 @@ import { fallbackPage, type Outage, plainRefusal, PROXY_ERROR } from "../fallbac
 import { lastResort } from "../last-resort.ts";
 import { answerFrom, ttlSeconds } from "../cache/answering.ts";
 import { keepFailure, shared, snapshotSite } from "../cache/receiving.ts";
+import type { CompiledRoute } from "../../config/tables.ts";
+import type { StoredResponse } from "../cache/response-store.ts";
+import { countUnpurged, purgeSite, stillStanding } from "../cache/standing.ts";
 import { noteAnswer } from "./forward.ts";
 
 const REPEATABLE_METHODS: readonly string[] = ["GET", "HEAD", "OPTIONS"];
@@ -25,7 +28,7 @@ export async function degrade(edge: Edge, x: Exchange): Promise<Response> {
   x.proxyError = PROXY_ERROR[failure.reason];
   edge.counters.countEvent(`weir_origin_failures_total{origin="${route.origin.id}",reason="${failure.reason}"}`);
   tellFollowers(edge, x, failure);
-  const entry = x.cache?.entry;
+  const entry = await storedNow(edge, x, route);
   const rungs = ladder({
     mayServeStale: entry !== undefined && mayServeOnError(entry.freshness, edge.now()),
     keepsSnapshots: route.config.cache?.snapshotIntervalMs !== undefined && x.cache?.cacheable === true,
@@ -35,12 +38,24 @@ export async function degrade(edge: Edge, x: Exchange): Promise<Response> {
     hasOriginAnswer: failure.response !== undefined,
   });
   for (const rung of rungs) {
-    const answer = await climb(edge, x, rung, failure);
+    const answer = await climb(edge, x, route, rung, failure);
     if (answer === undefined) continue;
     if (answer !== failure.response) dropUnused(x, failure.response);
     return answer;
   }
   return lastResort(x.requestId, x.request.headers.get("accept"));
+}
+
+/** What is stored, if purges left it standing; the origin may have taken its time to fail. */
+async function storedNow(edge: Edge, x: Exchange, route: CompiledRoute): Promise<StoredResponse | undefined> {
+  const { cache } = x;
+  if (cache?.cacheable !== true) return undefined;
+  if (cache.entry === undefined && route.config.cache?.snapshotIntervalMs === undefined) return undefined;
+  const { purges } = cache;
+  const nowMs = edge.now();
+  const waits = !purges.isFresh(nowMs) && edge.purges.refresh(purgeSite(x, route), nowMs);
+  if (waits) await edge.purges.wait(route.origin.stateId);
+  return stillStanding(edge, x, cache);
 }
 
 /** They answer by their own ladders, and nobody waits for this URL's next refresh. */
@@ -65,14 +80,15 @@ function dropUnused(x: Exchange, response: Response | undefined): void {
 function climb(
   edge: Edge,
   x: Exchange,
+  route: CompiledRoute,
   rung: Rung,
   failure: OriginFailure,
 ): Response | undefined | Promise<Response | undefined> {
   switch (rung) {
     case "stale":
-      return stale(edge, x, failure);
+      return stale(edge, x, route, failure);
     case "snapshot":
-      return snapshot(edge, x, failure);
+      return snapshot(edge, x, route, failure);
     case "failover":
       return failOver(edge, x);
     case "page":
@@ -99,19 +115,32 @@ function statusOfStored(x: Exchange, { reason, response }: OriginFailure, ttl: n
 const statusWithoutAnswer = ({ cacheStatus }: Exchange, { reason }: OriginFailure): string | undefined =>
   CALLED.includes(reason) ? cacheStatus : cacheStatus?.replace("fwd=", "detail=");
 
-function stale(edge: Edge, x: Exchange, failure: OriginFailure): Response | undefined | Promise<Response | undefined> {
-  const entry = x.cache?.entry;
-  if (entry === undefined) return undefined;
+function stale(
+  edge: Edge,
+  x: Exchange,
+  route: CompiledRoute,
+  failure: OriginFailure,
+): Response | undefined | Promise<Response | undefined> {
+  const { cache } = x;
+  const entry = cache?.entry;
+  if (cache === undefined || entry === undefined) return undefined;
   x.served = "stale";
   const nowMs = edge.now();
+  if (cache.purges.mayHaveMissed(nowMs)) countUnpurged(edge, route);
   return answerFrom(edge, x, entry, nowMs, statusOfStored(x, failure, ttlSeconds(entry, nowMs)));
 }
 
-async function snapshot(edge: Edge, x: Exchange, failure: OriginFailure): Promise<Response | undefined> {
-  const { cache, route } = x;
-  if (cache === undefined || route === undefined) return undefined;
+async function snapshot(
+  edge: Edge,
+  x: Exchange,
+  route: CompiledRoute,
+  failure: OriginFailure,
+): Promise<Response | undefined> {
+  const { cache } = x;
+  if (cache === undefined) return undefined;
   const entry = await edge.snapshots.find(snapshotSite(edge, x, cache, route));
   if (entry === undefined) return undefined;
+  if (cache.purges.mayHaveMissed(edge.now())) countUnpurged(edge, route);
   x.served = "snapshot";
   const nowMs = edge.now();
   const status = statusOfStored(x, failure, ttlSeconds(entry, nowMs));

@@ -36,10 +36,15 @@ export function setOwnHeaders(x: Exchange, headers: Fields): void {
     headers.append("proxy-status", proxyStatus(x.proxyError, x.route.origin.id, x.failure?.response?.status));
   }
   if (x.failMode !== undefined) headers.set("weir-fail-mode", x.failMode);
+  // For us alone; on other routes a cache in front of us may want it.
+  if (x.route?.config.cache !== undefined && mayCarryTags(x)) headers.delete("cache-tag");
   if (x.route?.lateCost !== undefined) headers.delete(x.route.lateCost.header);
   if (x.refusal !== undefined && REFUSALS[x.refusal].status === 401)
     headers.set("www-authenticate", 'Bearer realm="weir"');
 }
+
+/** What is stored is kept without them. */
+const mayCarryTags = ({ served }: Exchange): boolean => served === "origin" || served === "failover";
 
 export function setRetryAfter(x: Exchange, headers: Fields, resetSeconds: number): void {
   if (x.retryAfterMs === undefined) return;

@@ -15,6 +15,8 @@ export type BreakerView = ViewedState & {
   readonly config?: ConfigInForce;
   /** How many calls the origin bears at once; undefined: as configured. The higher version is the newer. */
   readonly slots?: { readonly slots: number; readonly version: number };
+  /** Of the origin's newest purge, see `policy/cache/purge`; undefined: a coordinator of the release before. */
+  readonly purgeEpoch?: number;
 };
 
 type ViewedState =
