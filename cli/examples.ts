@@ -46,6 +46,13 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   ],
   "maintenance end": ["weir maintenance end --origin shop"],
   "maintenance list": ["weir maintenance list --json"],
+  cache: ["weir cache purge https://shop.example/page"],
+  "cache purge": [
+    "weir cache purge https://shop.example/page",
+    "weir cache purge --prefix /shop/ --hard --reason recall",
+    "weir cache purge --tag new-arrivals --origin shop --json",
+  ],
+  "cache purges": ["weir cache purges --origin shop"],
   pages: ["weir pages preview catalog"],
   "pages preview": ["weir pages preview catalog --state open --lang de", "weir pages preview catalog --out page.html"],
   tokens: ["weir tokens create ci --role operator --for 30d"],

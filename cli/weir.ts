@@ -20,6 +20,7 @@ const commands: Commands = {
   overrides: async () => (await import("./commands/overrides.ts")).overridesCommand,
   breakers: async () => (await import("./commands/breakers.ts")).breakersCommand,
   maintenance: async () => (await import("./commands/maintenance.ts")).maintenanceCommand,
+  cache: async () => (await import("./commands/cache.ts")).cacheCommand,
   pages: async () => (await import("./commands/pages.ts")).pagesCommand,
   tokens: async () => (await import("./commands/tokens.ts")).tokensCommand,
   audit: async () => (await import("./commands/audit.ts")).auditCommand,

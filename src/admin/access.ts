@@ -29,6 +29,8 @@ export const ACCESS = {
   listMaintenance: { role: "reader", kind: "read" },
   setMaintenance: { role: "operator", kind: "write" },
   endMaintenance: { role: "operator", kind: "write" },
+  makePurge: { role: "operator", kind: "write" },
+  listPurges: { role: "reader", kind: "read" },
   listConfigs: { role: "reader", kind: "read" },
   readConfig: { role: "reader", kind: "read" },
   applyConfig: { role: "admin", kind: "write" },

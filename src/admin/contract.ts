@@ -13,6 +13,7 @@ export type { CreatedKey, CreateKeyBody, KeyView, RotatedKey, RotateKeyBody } fr
 export type { MaintenanceBody, MaintenanceList, MaintenanceView } from "./contract/maintenance.ts";
 export type { OverrideBody, OverrideView } from "./contract/overrides.ts";
 export type { PagePreview } from "./contract/pages.ts";
+export type { PurgeBody, PurgeReply, PurgesReply, PurgeTargetView } from "./contract/purges.ts";
 export type { StatusReply } from "./contract/status.ts";
 export type { ImportReply, PutTenantBody, TenantList, TenantView } from "./contract/tenants.ts";
 export type { CreatedToken, TokenList, TokenView } from "./contract/tokens.ts";

@@ -7,6 +7,7 @@ import { maintenanceOperations } from "./maintenance.ts";
 import type { Operation } from "./operation.ts";
 import { overrideOperations } from "./overrides.ts";
 import { pageOperations } from "./pages.ts";
+import { purgeOperations } from "./purges.ts";
 import { statusOperations } from "./status.ts";
 import { tenantOperations } from "./tenants.ts";
 import { tokenOperations } from "./tokens.ts";
@@ -16,6 +17,7 @@ export const OPERATIONS: readonly Operation[] = [
   ...tenantOperations,
   ...breakerOperations,
   ...maintenanceOperations,
+  ...purgeOperations,
   ...overrideOperations,
   ...keyOperations,
   ...configOperations,

@@ -14,6 +14,7 @@ import { Credentials } from "./credentials.ts";
 import { Tokens } from "./identity/tokens.ts";
 import { Lessees } from "./lessees.ts";
 import { OriginViews } from "./origin-views.ts";
+import { Purges } from "./purges.ts";
 import { ResponseStore } from "./cache/response-store.ts";
 import { Snapshots } from "./snapshots.ts";
 import { TenantProfiles } from "./tenant-profiles.ts";
@@ -40,6 +41,7 @@ export class Edge {
   readonly lessees: Lessees;
   readonly profiles: TenantProfiles;
   readonly origins: OriginViews;
+  readonly purges: Purges;
   readonly responses: ResponseStore;
   readonly snapshots = new Snapshots();
   /** Address -> hashed partition, see `identify`. */
@@ -106,10 +108,17 @@ export class Edge {
         this.counters.countEvent("weir_tenant_lookup_failures_total");
       },
     });
+    this.purges = new Purges({
+      now: this.now,
+      countEvent: (series) => {
+        this.counters.countEvent(series);
+      },
+    });
     this.origins = new OriginViews({
       ...shared,
-      onView: (view, site) => {
+      onView: (view, site, askedAtMs) => {
         this.config.heard(view.config, site);
+        this.purges.hear({ ...site, originId: site.origin.stateId }, view.purgeEpoch, askedAtMs);
       },
     });
     this.responses = new ResponseStore(pop);

@@ -12,6 +12,7 @@ import type { KeyUse } from "./lessees/tenant-lessee.ts";
 import type { OriginAnswer } from "./call-origin.ts";
 import type { Flight } from "./cache/flights.ts";
 import type { StoredResponse } from "./cache/response-store.ts";
+import type { OriginPurges } from "./purges.ts";
 import type { Refusal } from "../http/problem.ts";
 import type { ProxyError } from "../http/structured.ts";
 import type { Env } from "../platform/bindings.ts";
@@ -119,6 +120,9 @@ export interface CacheContext {
   /** This request leads: others wait for what it finds out. */
   flight: Flight | undefined;
   readonly requestedAtMs: number;
+  /** What is known of purges, and up to which when the origin request began. */
+  readonly purges: OriginPurges;
+  purgeEpoch: number;
 }
 
 /** What the breaker said to this request. */

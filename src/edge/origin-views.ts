@@ -51,7 +51,9 @@ export interface PassRequest {
 }
 
 export type CallSite = Pick<PassRequest, "env" | "waitUntil" | "origin" | "configVersion" | "pop">;
-type ViewSite = Pick<PassRequest, "env" | "waitUntil">;
+
+/** `askedAtMs`: the view says how things stood then, or later; undefined: since when is not known. */
+type OnView = (view: BreakerView, site: CallSite, askedAtMs?: number) => void;
 
 /** One origin as this isolate sees it. */
 export interface OriginSight extends Sight {
@@ -102,14 +104,14 @@ export class OriginViews {
   readonly random: () => number;
   /** One for each configured origin: bounded by the config. */
   readonly #sights = new Map<string, OriginSight>();
-  readonly #onView: (view: BreakerView, site: ViewSite) => void;
+  readonly #onView: OnView;
 
   constructor(options: {
     readonly edgeId: string;
     readonly now: () => number;
     readonly random: () => number;
     /** Each view that comes brings more than the breaker. */
-    readonly onView: (view: BreakerView, site: ViewSite) => void;
+    readonly onView: OnView;
   }) {
     this.#edgeId = options.edgeId;
     this.#onView = options.onView;
@@ -308,11 +310,12 @@ export class OriginViews {
       ...batch,
     } as const;
     this.stats.reports++;
+    const askedAtMs = this.now();
     try {
       const call = callCoordinator(site.env, "ORIGIN", originObjectName(site.origin.stateId), "report", report);
       const answer = await withDeadline(call, REPORT_DEADLINE_MS);
       const nowMs = this.now();
-      this.#onView(answer.view, site);
+      this.#onView(answer.view, site, askedAtMs);
       // What happened meanwhile waits for no further occasion.
       if (endReport(sight, turn, answer, nowMs)) this.#scheduleReport(sight, site);
       for (const tell of sight.waiting) tell(true);

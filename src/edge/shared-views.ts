@@ -24,14 +24,8 @@ export class SharedViews {
 
   /** Undefined: none young enough, or no answer in time. */
   async find(pop: string, originId: string, nowMs: number): Promise<SharedView | undefined> {
-    try {
-      const response = await withDeadline(caches.default.match(urlOf(pop, originId)), DEADLINE_MS);
-      const shared = response === undefined ? undefined : parse(await response.json());
-      return shared === undefined || Math.abs(nowMs - shared.atMs) > VIEW_USABLE_MS ? undefined : shared;
-    } catch {
-      // A cache that fails is a miss: the coordinator is asked anyway.
-      return undefined;
-    }
+    const shared = await readShared(pop, originId, "", parse);
+    return shared === undefined || Math.abs(nowMs - shared.atMs) > VIEW_USABLE_MS ? undefined : shared;
   }
 
   async tell(pop: string, originId: string, shared: SharedView): Promise<void> {
@@ -39,17 +33,39 @@ export class SharedViews {
     const { view, atMs } = shared;
     if (told !== undefined && view.epoch <= told.epoch && atMs - told.atMs < TELL_AGAIN_MS) return;
     this.#told.set(originId, { epoch: view.epoch, atMs });
-    const headers = { "cache-control": `public, max-age=${Math.ceil(VIEW_USABLE_MS / 1_000)}` };
-    try {
-      await caches.default.put(urlOf(pop, originId), new Response(JSON.stringify(shared), { headers }));
-    } catch {
-      // The next isolate asks the coordinator.
-    }
+    await writeShared(pop, originId, "", shared);
   }
 }
 
-const urlOf = (pop: string, originId: string): string =>
-  `${HOST}/${encodeURIComponent(pop)}/${encodeURIComponent(originId)}`;
+/** `name`: of what is shared beside the view. A cache that fails is a miss: the coordinator is asked anyway. */
+export async function readShared<Shared>(
+  pop: string,
+  originId: string,
+  name: string,
+  parseShared: (value: unknown) => Shared | undefined,
+): Promise<Shared | undefined> {
+  try {
+    const response = await withDeadline(caches.default.match(urlOf(pop, originId, name)), DEADLINE_MS);
+    return response === undefined ? undefined : parseShared(await response.json());
+  } catch {
+    return undefined;
+  }
+}
+
+export async function writeShared(pop: string, originId: string, name: string, shared: unknown): Promise<void> {
+  const headers = { "cache-control": `public, max-age=${Math.ceil(VIEW_USABLE_MS / 1_000)}` };
+  try {
+    await caches.default.put(urlOf(pop, originId, name), new Response(JSON.stringify(shared), { headers }));
+  } catch {
+    // The next isolate asks the coordinator.
+  }
+}
+
+const urlOf = (pop: string, originId: string, name: string): string =>
+  `${HOST}/${encodeURIComponent(pop)}/${encodeURIComponent(originId)}${name === "" ? "" : `?${name}`}`;
+
+export const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === "object" && value !== null;
 
 function parse(value: unknown): SharedView | undefined {
   if (typeof value !== "object" || value === null || !("view" in value) || !("atMs" in value)) return undefined;

@@ -10,7 +10,8 @@ import type { HeaderReader } from "../policy/cache/freshness.ts";
 import { mayServeSnapshot, mayTakeSnapshot, SNAPSHOT_LIFE_MS } from "../policy/cache/snapshot.ts";
 import { variantKey } from "../policy/cache/storing.ts";
 import { originObjectName } from "../protocol/origin.ts";
-import { isRecord, type StoredResponse } from "./cache/response-store.ts";
+import { parseRecord, type StoredResponse } from "./cache/response-store.ts";
+import type { OriginPurges } from "./purges.ts";
 
 /** URLs whose next occasion this isolate remembers. */
 const MAX_REMEMBERED = 20_000;
@@ -22,6 +23,8 @@ const READ_DEADLINE_MS = 500;
 /** The coordinator's word on a snapshot is waited for so long; without it the snapshot is good. */
 const WORD_DEADLINE_MS = 150;
 const WRITE_DEADLINE_MS = 10_000;
+/** A longer one does not name the content; the coordinator takes 200 characters. */
+const MAX_ETAG = 150;
 const RETIRE_SPACING_MS = 5_000;
 
 export interface SnapshotStats {
@@ -39,6 +42,7 @@ export interface SnapshotSite {
   /** The request's fields, for `Vary`. */
   readonly header: HeaderReader;
   readonly nowMs: number;
+  readonly purges: OriginPurges;
 }
 
 type WholeResponse = StoredResponse & { readonly body: ArrayBuffer };
@@ -64,8 +68,11 @@ export class Snapshots {
     if (whole === undefined || !mayTakeSnapshot(entry.freshness, entry.bytes)) return undefined;
     const key = site.key + variantKey(entry.vary, site.header);
     if (site.nowMs < (this.#askAgainAtMs.get(key) ?? 0)) return undefined;
+    const purged = site.purges.lastHard(site.key, entry);
+    // It has been purged itself meanwhile.
+    if (purged > entry.purgeEpoch) return undefined;
     this.#askAgainAtMs.set(key, site.nowMs + intervalMs);
-    return this.#write(site, key, whole, intervalMs).catch(() => {
+    return this.#write(site, key, whole, intervalMs, purged).catch(() => {
       this.stats.failures++;
     });
   }
@@ -87,6 +94,8 @@ export class Snapshots {
     if (env.SNAPSHOTS === undefined) return undefined;
     const entry = this.#recall(key, header) ?? (await this.#read(site).catch(() => this.#failed()));
     if (entry === undefined || !mayServeSnapshot(entry.freshness, nowMs)) return undefined;
+    // A soft purge has made it stale, which it is anyway.
+    if (site.purges.apply(key, entry) === "hard") return undefined;
     this.stats.served++;
     return entry;
   }
@@ -101,8 +110,15 @@ export class Snapshots {
     return undefined;
   }
 
-  async #write({ env, originId, key: bareKey }: SnapshotSite, key: string, entry: WholeResponse, intervalMs: number) {
-    const fingerprint = await fingerprintOf(entry);
+  async #write(
+    { env, originId, key: bareKey }: SnapshotSite,
+    key: string,
+    entry: WholeResponse,
+    intervalMs: number,
+    purged: number,
+  ): Promise<void> {
+    // What a purge has barred is written anew when it is due, even if the content is the same.
+    const fingerprint = (await fingerprintOf(entry)) + (purged === 0 ? "" : ` after purge ${purged}`);
     const request = { v: 1, url: await hashOf(bareKey), variant: await hashOf(key), fingerprint, intervalMs } as const;
     const asked = callCoordinator(env, "ORIGIN", originObjectName(originId), "snapshot", request);
     const { write } = await withDeadline(asked, WRITE_DEADLINE_MS);
@@ -125,9 +141,9 @@ export class Snapshots {
   }
 
   async #read(site: SnapshotSite): Promise<StoredResponse | undefined> {
-    const { env, originId, key, header } = site;
+    const { env, key, header } = site;
     const url = await hashOf(key);
-    const stands = this.#stands(env, originId, url);
+    const stands = this.#stands(site, url);
     let entry = await this.#get(env, url);
     if (entry !== undefined && entry.vary.length > 0) {
       this.#atHand.set(key, entry);
@@ -144,11 +160,14 @@ export class Snapshots {
     return bytes === null ? undefined : decode(bytes);
   }
 
-  /** A store that is slow to forget must not bring back what was retired. */
-  async #stands(env: Env, originId: string, url: string): Promise<boolean> {
+  /** A store that is slow to forget must not bring back what was retired, or purged: the word brings newer purges, too. */
+  async #stands({ env, originId, purges, nowMs }: SnapshotSite, url: string): Promise<boolean> {
     try {
-      const asked = callCoordinator(env, "ORIGIN", originObjectName(originId), "hasSnapshot", { v: 1, url });
-      return (await withDeadline(asked, WORD_DEADLINE_MS)).stands;
+      const request = { v: 1, url, purgesSince: purges.epoch } as const;
+      const asked = callCoordinator(env, "ORIGIN", originObjectName(originId), "hasSnapshot", request);
+      const { stands, purges: news } = await withDeadline(asked, WORD_DEADLINE_MS);
+      if (news !== undefined) purges.hear(news, nowMs);
+      return stands;
     } catch {
       return true;
     }
@@ -157,7 +176,7 @@ export class Snapshots {
 
 async function fingerprintOf({ headers, body }: WholeResponse): Promise<string> {
   const etag = headers.find(([name]) => name === "etag")?.[1];
-  return etag === undefined || etag.length > 200 ? hex(await crypto.subtle.digest("SHA-256", body)) : etag;
+  return etag === undefined || etag.length > MAX_ETAG ? hex(await crypto.subtle.digest("SHA-256", body)) : etag;
 }
 
 async function hashOf(key: string): Promise<string> {
@@ -183,5 +202,6 @@ function decode(bytes: ArrayBuffer): StoredResponse | undefined {
   const end = new Uint8Array(bytes).indexOf(LINE_BREAK);
   if (end === -1) return undefined;
   const record: unknown = JSON.parse(new TextDecoder().decode(bytes.slice(0, end)));
-  return isRecord(record) ? { ...record, body: bytes.slice(end + 1) } : undefined;
+  const parsed = parseRecord(record);
+  return parsed === undefined ? undefined : { ...parsed, body: bytes.slice(end + 1) };
 }

@@ -3,6 +3,7 @@ import type { AdaptiveBounds } from "../policy/forwarding/adaptive-limit.ts";
 import type { Forced, Transition } from "../policy/breaker/state-machine.ts";
 import type { BreakerSettings, Outcomes, ReportedFailure } from "../policy/breaker/types.ts";
 import type { BreakerView } from "../policy/breaker/view.ts";
+import type { Purge, PurgeMode, PurgeNews, PurgeTarget } from "../policy/cache/purge.ts";
 import type { SnapshotVerdict } from "../policy/cache/snapshot.ts";
 import type { ConfigInForce } from "../policy/rollout/rollout.ts";
 import type { Maintenance, Placed } from "../policy/degradation/maintenance.ts";
@@ -73,6 +74,11 @@ export interface MaintenanceAsked extends Pick<Maintenance, "routeId" | "allow" 
   readonly forMs: number;
 }
 
+export interface PurgeRecord extends Purge {
+  readonly reason: string;
+  readonly by: string;
+}
+
 export interface OriginProtocol {
   report(report: OriginReport | OriginReportBefore): Promise<{ readonly seq: number; readonly view: BreakerView }>;
   probe(request: {
@@ -97,7 +103,27 @@ export interface OriginProtocol {
   }): Promise<SnapshotVerdict>;
   /** All variants of a URL. */
   retireSnapshot(request: { readonly v: 1; readonly url: string }): Promise<{ readonly variants: readonly string[] }>;
-  hasSnapshot(request: { readonly v: 1; readonly url: string }): Promise<{ readonly stands: boolean }>;
+  hasSnapshot(request: {
+    readonly v: 1;
+    readonly url: string;
+    /** The newest purge that the edge knows of. */
+    readonly purgesSince?: number;
+  }): Promise<{
+    readonly stands: boolean;
+    /** What it has missed; undefined: it did not ask, or the coordinator is of the release before. */
+    readonly purges?: PurgeNews;
+  }>;
+  purge(request: {
+    readonly v: 1;
+    readonly target: PurgeTarget;
+    readonly mode: PurgeMode;
+    readonly reason: string;
+    readonly by: string;
+  }): Promise<{ readonly epoch: number }>;
+  /** `since`: the newest that the edge knows of; 0: none. */
+  purges(request: { readonly v: 1; readonly since: number }): Promise<PurgeNews>;
+  /** Those that are remembered, the newest last. */
+  listPurges(request: { readonly v: 1 }): Promise<{ readonly epoch: number; readonly purges: readonly PurgeRecord[] }>;
   status(request: { readonly v: 1 }): Promise<OriginStatus>;
   /** Told by the Control object; rides on every view from now on. An older one is ignored. */
   configInForce(request: { readonly v: 1; readonly inForce: ConfigInForce }): Promise<void>;

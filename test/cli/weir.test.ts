@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Gateway } from "../../local/gateway.ts";
 import { BrokenOrigin } from "../support/broken-origin.ts";
-import { configOf, SECRETS, startTestGateway, temporaryFolder, waitUntil } from "../support/gateway.ts";
+import { configOf, keyFor, SECRETS, startTestGateway, temporaryFolder, waitUntil } from "../support/gateway.ts";
 import { type Finished, run } from "../support/process.ts";
 import { send } from "../support/traffic.ts";
 
@@ -20,7 +20,10 @@ beforeAll(async () => {
     identity: [{ type: "apiKey", header: "authorization", scheme: "Bearer" }],
     plans: { pro: { limits: { requests: { rate: "1/s", burst: 50 } } } },
     tenants: { acme: { plan: "pro" } },
-    routes: [{ id: "all", match: { path: "/*" }, origin: "app" }],
+    routes: [
+      { id: "cached", match: { path: "/cached/*" }, origin: "app", cache: { ttl: "1h" } },
+      { id: "all", match: { path: "/*" }, origin: "app" },
+    ],
   });
   gateway = await startTestGateway(config, { stateDir: join(folder.path, "objects") });
   mkdirSync(join(folder.path, "state"));
@@ -200,6 +203,52 @@ describe("weir maintenance", () => {
   });
 });
 
+describe("weir cache", () => {
+  const page = async (path: string): Promise<string> =>
+    (await send(undefined, `${gateway.urls[0]}/cached${path}`, { headers: await keyFor("acme") })).served;
+  const warm = (path: string): Promise<number> =>
+    waitUntil(`${path} is stored`, 5_000, async () => (await page(path)) === "cache");
+
+  it("purges what is stored, within 5 s", async () => {
+    await warm("/a");
+    expect(await weir("cache", "purge", "/cached/a", "--reason", "new prices")).toMatchObject({
+      code: 0,
+      stdout: "/cached/a of app: stale everywhere within 5 s\n",
+    });
+    await waitUntil("it is in force", 5_000, async () => (await page("/a")) !== "cache");
+    const prefix = await weir("cache", "purge", "--prefix", "/cached/b/", "--hard");
+    expect(prefix.stdout).toBe("/cached/b/… of app: gone everywhere within 5 s\n");
+    const tag = await weir("cache", "purge", "--tag", "arrivals", "--origin", "app");
+    expect(tag.stdout).toBe("tag arrivals of app: stale everywhere within 5 s\n");
+  });
+
+  it("prints JSON, and lists which purges there were", async () => {
+    const purged = await weir("cache", "purge", "https://shop.example/./x", "--tenant", "acme", "--json");
+    expect(json(purged)).toMatchObject({
+      purged: { kind: "url", value: "/x", host: "shop.example", tenant: "acme" },
+      mode: "soft",
+      origins: [{ origin: "app" }],
+    });
+    const listed = json(await weir("cache", "purges", "--json"));
+    const [newest] = listed["purges"] as unknown[];
+    expect(newest).toMatchObject({ origin: "app", mode: "soft", reason: "by hand", purged: { value: "/x" } });
+    expect((await weir("cache", "purges")).stdout).toMatch(
+      /TIME +ORIGIN +MODE +WHAT +BY +WHY\n.*Z +app +soft +shop\.example\/x \(tenant acme\) +root \(\S+\) +by hand\n/,
+    );
+  });
+
+  it.each([
+    [["purge"], 2, "give a URL, --prefix or --tag"],
+    [["purge", "shop.example/a"], 1, "must be a URL like https://shop.example/a, or a path like /a"],
+    [["purge", "/a", "--origin", "nope"], 1, 'Unknown origin "nope"; valid: app'],
+    [["purge", "/a", "--tenant", "nobody"], 1, 'Unknown tenant "nobody"; valid: acme'],
+  ])("%j says what is wrong", async (words, code, message) => {
+    const finished = await weir("cache", ...words);
+    expect(finished.stderr).toContain(message);
+    expect(finished.code).toBe(code);
+  });
+});
+
 describe("weir pages preview", () => {
   const preview = (...args: string[]): Promise<Finished> =>
     run("cli/weir.ts", ["pages", "preview", ...args, "--state-dir", join(folder.path, "state")]);
@@ -237,7 +286,7 @@ describe("weir pages preview", () => {
     const state = await preview("all", "--state", "ajar");
     expect([state.code, state.stderr]).toEqual([2, expect.stringContaining("forced-open")]);
     const route = await preview("nope");
-    expect([route.code, route.stderr]).toEqual([1, expect.stringContaining("valid: all")]);
+    expect([route.code, route.stderr]).toEqual([1, expect.stringContaining("valid: cached, all")]);
   });
 });
 

@@ -24,6 +24,7 @@ const BASE = {
   routes: [{ id: "all", match: { path: "/*" }, origin: "app" }],
 };
 
+type Instead = (method: string, real: () => Promise<unknown> | undefined) => Promise<unknown>;
 type Remote = Readonly<Record<string, ((argument: unknown) => Promise<unknown>) | undefined>>;
 
 /** One edge with its pipeline, in front of real coordinators; the origin is what the test makes of `fetch`. */
@@ -33,6 +34,7 @@ export class Gateway {
   readonly calls: CoordinatorKind[] = [];
   readonly #counters: Record<string, number> = {};
   readonly #cutOff = new Set<CoordinatorKind>();
+  readonly #instead = new Map<CoordinatorKind, Instead>();
   readonly #context = createExecutionContext();
   #env: Env;
 
@@ -43,7 +45,8 @@ export class Gateway {
       if (kind === "METRICS") return this.#count(argument as MetricsBatch);
       this.calls.push(kind);
       const stub = env[kind].getByName(name) as unknown as Remote;
-      return stub[method]?.(argument);
+      const real = (): Promise<unknown> | undefined => stub[method]?.(argument);
+      return this.#instead.get(kind)?.(method, real) ?? real();
     };
     this.#env = { ...env, WAN: { call } };
   }
@@ -85,6 +88,11 @@ export class Gateway {
   /** From now on these coordinators never answer. */
   cutOff(kind: CoordinatorKind): void {
     this.#cutOff.add(kind);
+  }
+
+  /** From now on these coordinators answer so; `real` asks the real one. */
+  answerInstead(kind: CoordinatorKind, instead: Instead): void {
+    this.#instead.set(kind, instead);
   }
 
   /** What goes on behind the answers has come to its end. */

@@ -16,6 +16,7 @@ import {
 } from "../../policy/breaker/state-machine.ts";
 import { LONGEST_PROBE_MS, REPORTED_FAILURES, type ReportedFailure } from "../../policy/breaker/types.ts";
 import { type BreakerView, viewOf } from "../../policy/breaker/view.ts";
+import type { PurgeMode, PurgeNews, PurgeTarget } from "../../policy/cache/purge.ts";
 import type { ConfigInForce } from "../../policy/rollout/rollout.ts";
 import type { SnapshotVerdict } from "../../policy/cache/snapshot.ts";
 import { type AdaptiveLimit, newAdaptiveLimit, noteLatency } from "../../policy/forwarding/adaptive-limit.ts";
@@ -28,10 +29,12 @@ import {
   type OriginReportBefore,
   type OriginSettings,
   type OriginStatus,
+  type PurgeRecord,
 } from "../../protocol/origin.ts";
 import { takeTurn } from "../turn.ts";
 import { Edges } from "./edges.ts";
 import { MaintenanceTable } from "./maintenance-table.ts";
+import { PurgeTable } from "./purge-table.ts";
 import { checkReport } from "./report.ts";
 import { SnapshotTable } from "./snapshot-table.ts";
 import { OriginStorage } from "./storage.ts";
@@ -47,6 +50,7 @@ export class Origin extends DurableObject<Env> implements OriginProtocol {
   readonly #storage: OriginStorage;
   readonly #snapshots: SnapshotTable;
   readonly #maintenance: MaintenanceTable;
+  readonly #purges: PurgeTable;
   #breaker: Breaker | undefined;
   #settings: OriginSettings | undefined;
   #settingsDirty = false;
@@ -62,6 +66,7 @@ export class Origin extends DurableObject<Env> implements OriginProtocol {
     super(state, env);
     this.#storage = new OriginStorage(state.storage);
     this.#snapshots = new SnapshotTable(state.storage);
+    this.#purges = new PurgeTable(state.storage, Date.now());
     this.#configInForce = this.#storage.configInForce();
     this.#maintenance = new MaintenanceTable(state.storage);
     this.#load();
@@ -127,8 +132,31 @@ export class Origin extends DurableObject<Env> implements OriginProtocol {
     return { variants: this.#snapshots.retire(url) };
   }
 
-  async hasSnapshot({ url }: { readonly v: 1; readonly url: string }): Promise<{ readonly stands: boolean }> {
-    return { stands: this.#snapshots.stands(url) };
+  async hasSnapshot(request: { readonly v: 1; readonly url: string; readonly purgesSince?: number }): Promise<{
+    readonly stands: boolean;
+    readonly purges?: PurgeNews;
+  }> {
+    const { url, purgesSince } = request;
+    const stands = this.#snapshots.stands(url);
+    return purgesSince === undefined ? { stands } : { stands, purges: this.#purges.newsSince(purgesSince, Date.now()) };
+  }
+
+  async purge(request: {
+    readonly v: 1;
+    readonly target: PurgeTarget;
+    readonly mode: PurgeMode;
+    readonly reason: string;
+    readonly by: string;
+  }): Promise<{ readonly epoch: number }> {
+    return { epoch: this.#purges.add(request, Date.now()) };
+  }
+
+  async purges({ since }: { readonly v: 1; readonly since: number }): Promise<PurgeNews> {
+    return this.#purges.newsSince(since, Date.now());
+  }
+
+  async listPurges(): Promise<{ readonly epoch: number; readonly purges: readonly PurgeRecord[] }> {
+    return { epoch: this.#purges.epoch, purges: this.#purges.list() };
   }
 
   async configInForce({ inForce }: { readonly v: 1; readonly inForce: ConfigInForce }): Promise<void> {
@@ -274,6 +302,7 @@ export class Origin extends DurableObject<Env> implements OriginProtocol {
     return {
       ...viewOf(breaker, pop, nowMs),
       underWay: this.#edges.underWay(nowMs),
+      purgeEpoch: this.#purges.epoch,
       ...(this.#adaptive === undefined ? {} : { slots: this.#adaptive.published }),
       ...(this.#configInForce === undefined ? {} : { config: this.#configInForce }),
       ...(maintenance === undefined ? {} : { maintenance }),

@@ -99,7 +99,7 @@ export class OriginStorage {
   }
 }
 
-function parseJson(text: unknown): unknown {
+export function parseJson(text: unknown): unknown {
   try {
     return JSON.parse(String(text));
   } catch {
@@ -107,7 +107,7 @@ function parseJson(text: unknown): unknown {
   }
 }
 
-function isRecord(value: unknown): value is Record<string, unknown> {
+export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 

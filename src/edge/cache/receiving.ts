@@ -4,13 +4,7 @@
  */
 import { canonicalUrl } from "../../http/canonical-url.ts";
 import { targetedCacheControl } from "../../http/structured.ts";
-import {
-  ageMs,
-  failureFreshness,
-  type Freshness,
-  freshnessOf,
-  type HeaderReader,
-} from "../../policy/cache/freshness.ts";
+import { ageMs, endedAt, failureFreshness, freshnessOf, type HeaderReader } from "../../policy/cache/freshness.ts";
 import {
   INVALIDATING_FIELDS,
   judgeHead,
@@ -21,6 +15,7 @@ import {
   varyFields,
   variantKey,
 } from "../../policy/cache/storing.ts";
+import { parseTags } from "../../policy/cache/tags.ts";
 import { buildAnswer } from "../answer.ts";
 import type { OriginAnswer } from "../call-origin.ts";
 import type { CompiledRoute } from "../../config/tables.ts";
@@ -31,6 +26,7 @@ import { answerFrom, forClient, reader } from "./answering.ts";
 import { copyWhileSending } from "./body-part.ts";
 import type { Landing, SharedAnswer } from "./flights.ts";
 import { MAX_STORED_BYTES, type StoredResponse } from "./response-store.ts";
+import { stillStanding } from "./standing.ts";
 import { keyOf } from "./key.ts";
 
 /** Answers, not failures: they retire what is stored (serving it on would be an authorisation bug). */
@@ -108,8 +104,9 @@ export function keep(
   answer: OriginAnswer,
   nowMs: number,
 ): Kept {
-  const { entry } = context;
-  if (answer.status === 304 && entry !== undefined) {
+  if (answer.status === 304) {
+    const entry = stillStanding(edge, x, context);
+    if (entry === undefined) return NOTHING_KEPT;
     const renewed = renew(edge, x, context, requestHeaders, answer.headers, entry, nowMs);
     offerSnapshot(edge, x, context, renewed);
     return { entry: renewed, body: undefined };
@@ -121,7 +118,7 @@ export function keep(
   }
   if (answer.body instanceof ReadableStream)
     return keepLarge(edge, x, context, requestHeaders, answer, answer.body, nowMs);
-  const fresh = entryOf(context, answer, answer.body ?? new ArrayBuffer(0), nowMs);
+  const fresh = entryOf(edge, context, answer, answer.body ?? new ArrayBuffer(0), nowMs);
   x.waitUntil(edge.responses.put(context.key, reader(requestHeaders), fresh));
   if (retires) retireSnapshot(edge, x, context);
   else offerSnapshot(edge, x, context, fresh);
@@ -143,12 +140,19 @@ function mayKeep({ asked, policy }: CacheContext, requestHeaders: Headers, answe
   );
 }
 
-function entryOf(context: CacheContext, answer: OriginAnswer, body: ArrayBuffer, nowMs: number): StoredResponse {
-  return { ...recordOf(context, answer, nowMs), body, bytes: body.byteLength };
+function entryOf(
+  edge: Edge,
+  context: CacheContext,
+  answer: OriginAnswer,
+  body: ArrayBuffer,
+  nowMs: number,
+): StoredResponse {
+  return { ...recordOf(edge, context, answer, nowMs), body, bytes: body.byteLength };
 }
 
 function recordOf(
-  { policy, requestedAtMs }: CacheContext,
+  edge: Edge,
+  { policy, requestedAtMs, purgeEpoch }: CacheContext,
   answer: OriginAnswer,
   nowMs: number,
 ): Omit<StoredResponse, "body" | "bytes"> {
@@ -158,7 +162,15 @@ function recordOf(
     headers: storedHeaders(answer.headers),
     freshness: freshnessOf(answer.status, header, policy, requestedAtMs, nowMs),
     vary: varyFields(header("vary")) ?? [],
+    tags: tagsOf(edge, answer.headers.get("cache-tag")),
+    purgeEpoch,
   };
+}
+
+function tagsOf(edge: Edge, header: string | null): readonly string[] {
+  const { tags, ignored } = parseTags(header);
+  if (ignored > 0) edge.counters.countEvent("weir_cache_tags_ignored_total", ignored);
+  return tags;
 }
 
 /** Is there for others once all of it has been sent. */
@@ -175,7 +187,7 @@ function keepLarge(
   const declared = length === null ? undefined : Number(length);
   if ((declared ?? 0) > MAX_STORED_BYTES) return NOTHING_KEPT;
   const copied = copyWhileSending(body, declared, MAX_STORED_BYTES);
-  const record = recordOf(context, answer, nowMs);
+  const record = recordOf(edge, context, answer, nowMs);
   x.waitUntil(edge.responses.putLarge(context.key, reader(requestHeaders), record, copied));
   return { entry: undefined, body: copied.client };
 }
@@ -184,7 +196,7 @@ function keepLarge(
 function renew(
   edge: Edge,
   x: Exchange,
-  { key, policy, requestedAtMs }: CacheContext,
+  { key, policy, requestedAtMs, purgeEpoch }: CacheContext,
   requestHeaders: Headers,
   update: Headers,
   entry: StoredResponse,
@@ -193,7 +205,14 @@ function renew(
   const headers = mergeNotModified(entry.headers, update);
   const header = responseReader(toHeaders(headers));
   const freshness = freshnessOf(entry.status, header, policy, requestedAtMs, nowMs);
-  const renewed: StoredResponse = { ...entry, headers, freshness };
+  const tags = update.get("cache-tag");
+  const renewed: StoredResponse = {
+    ...entry,
+    headers,
+    freshness,
+    tags: tags === null ? entry.tags : tagsOf(edge, tags),
+    purgeEpoch,
+  };
   x.waitUntil(edge.responses.put(key, reader(requestHeaders), renewed));
   return renewed;
 }
@@ -206,7 +225,8 @@ function toHeaders(list: HeaderList): Headers {
 
 /** RFC 9111 section 4.3.5. */
 function renewByHead(edge: Edge, x: Exchange, context: CacheContext, answer: OriginAnswer): void {
-  const { entry, key } = context;
+  const { key } = context;
+  const entry = stillStanding(edge, x, context);
   if (RETIRING_STATUS.includes(answer.status)) retire(edge, x, context);
   if (entry === undefined || answer.status !== 200 || entry.status !== 200) return;
   const nowMs = edge.now();
@@ -215,11 +235,8 @@ function renewByHead(edge: Edge, x: Exchange, context: CacheContext, answer: Ori
     renew(edge, x, context, x.headers, answer.headers, entry, nowMs);
     return;
   }
-  const outdated: Freshness = {
-    ...entry.freshness,
-    lifetimeMs: Math.min(entry.freshness.lifetimeMs, ageMs(entry.freshness, nowMs)),
-  };
-  x.waitUntil(edge.responses.put(key, reader(x.headers), { ...entry, freshness: outdated }));
+  const outdated = { ...entry, freshness: endedAt(entry.freshness, nowMs) };
+  x.waitUntil(edge.responses.put(key, reader(x.headers), outdated));
 }
 
 /** RFC 9111 section 4.4: of the URL itself, and of those on the same host that the answer names. */
@@ -264,8 +281,13 @@ function offerSnapshot(edge: Edge, x: Exchange, context: CacheContext, entry: St
   if (work !== undefined) x.waitUntil(work);
 }
 
-export function snapshotSite(edge: Edge, x: Exchange, { key }: CacheContext, route: CompiledRoute): SnapshotSite {
-  return { env: x.env, originId: route.origin.stateId, key, header: reader(x.headers), nowMs: edge.now() };
+export function snapshotSite(
+  edge: Edge,
+  x: Exchange,
+  { key, purges }: CacheContext,
+  route: CompiledRoute,
+): SnapshotSite {
+  return { env: x.env, originId: route.origin.stateId, key, header: reader(x.headers), nowMs: edge.now(), purges };
 }
 
 /**
@@ -276,7 +298,7 @@ export function keepFailure(edge: Edge, x: Exchange, answer: OriginAnswer): void
   const { cache } = x;
   if (cache?.cacheable !== true || x.method !== "GET" || (cache.entry?.status ?? 500) < 500) return;
   if (!(answer.body instanceof ArrayBuffer) || !mayKeep(cache, x.headers, answer)) return;
-  const made = entryOf(cache, answer, answer.body, edge.now());
+  const made = entryOf(edge, cache, answer, answer.body, edge.now());
   const entry = { ...made, freshness: failureFreshness(made.freshness) };
   if (entry.freshness.lifetimeMs > 0) x.waitUntil(edge.responses.put(cache.key, reader(x.headers), entry));
 }

@@ -6,6 +6,7 @@ import type { CacheContext, Exchange } from "../exchange.ts";
 import { isAttempt } from "../outbound.ts";
 import { keep } from "./receiving.ts";
 import type { StoredResponse } from "./response-store.ts";
+import { stillStanding } from "./standing.ts";
 
 const CONDITIONS: readonly string[] = ["if-none-match", "if-modified-since", "if-range"];
 /** Refreshes under way in this isolate; more are left to later requests. */
@@ -15,9 +16,11 @@ const MAX_REFRESHES = 200;
  * Before forwarding: the conditions are ours, because the answer is to be stored; the client's are met from it, and its
  * range, too, where there is something stored that the answer may renew.
  */
-export function addConditions(x: Exchange): void {
-  if (x.cache?.cacheable !== true || x.method !== "GET") return;
-  const { entry } = x.cache;
+export function addConditions(edge: Edge, x: Exchange): void {
+  if (x.cache === undefined) return;
+  x.cache.purgeEpoch = x.cache.purges.epoch;
+  if (!x.cache.cacheable || x.method !== "GET") return;
+  const entry = stillStanding(edge, x, x.cache);
   if (entry === undefined && x.headers.has("range")) return;
   conditionsOf(x.headers, entry);
   if (entry !== undefined) x.headers.delete("range");
@@ -64,8 +67,8 @@ async function refresh(edge: Edge, x: Exchange, context: CacheContext, route: Co
   if (passage.kind === "refused") return;
   const headers = new Headers(x.headers);
   headers.delete("range");
-  conditionsOf(headers, context.entry);
-  const requestedAtMs = edge.now();
+  const asked = { ...context, requestedAtMs: edge.now(), purgeEpoch: context.purges.epoch };
+  conditionsOf(headers, stillStanding(edge, x, asked));
   const answer = await callThroughBulkhead(edge, {
     ...site,
     method: "GET",
@@ -88,7 +91,7 @@ async function refresh(edge: Edge, x: Exchange, context: CacheContext, route: Co
     return;
   }
   edge.flights.noteAnswered(context.key);
-  const kept = keep(edge, x, { ...context, requestedAtMs }, headers, answer, edge.now());
+  const kept = keep(edge, x, asked, headers, answer, edge.now());
   const body = kept.body ?? answer.body;
   // Nobody reads it but the store.
   if (body instanceof ReadableStream) await (kept.body === undefined ? body.cancel() : drain(body));

@@ -7,7 +7,9 @@
 import { LRUCache } from "lru-cache";
 import { withDeadline } from "../../platform/coordinators.ts";
 import type { Freshness, HeaderReader } from "../../policy/cache/freshness.ts";
+import { isEpoch } from "../../policy/cache/purge.ts";
 import { type HeaderList, MAX_VARIANTS, variantKey } from "../../policy/cache/storing.ts";
+import { parseTags } from "../../policy/cache/tags.ts";
 import type { FieldRecord } from "../exchange.ts";
 import type { Copied } from "./body-part.ts";
 
@@ -17,9 +19,13 @@ export interface StoredResponse {
   readonly body: ArrayBuffer | LargeBody;
   /** Of the body. */
   readonly bytes: number;
-  readonly freshness: Freshness;
+  /** A soft purge ends its life. */
+  freshness: Freshness;
   /** Fields it varies by, lower-case, sorted. */
   readonly vary: readonly string[];
+  readonly tags: readonly string[];
+  /** Later purges may concern it: of when its origin request began, or when it was last looked at. */
+  purgeEpoch: number;
 }
 
 /** Lies in the PoP's cache under a name of its own, never used again. */
@@ -28,7 +34,7 @@ export interface LargeBody {
 }
 
 /** What stands beside a body; `large` where it stands beside none. */
-type StoredRecord = Omit<StoredResponse, "body"> & { readonly large?: string };
+export type StoredRecord = Omit<StoredResponse, "body"> & { readonly large?: string };
 
 /** A larger body is not kept. */
 export const MAX_STORED_BYTES = 33_554_432;
@@ -225,12 +231,29 @@ export class ResponseStore {
 function recordOf(response: Response | undefined): StoredRecord | undefined {
   const text = response?.headers.get(RECORD_HEADER);
   if (text === null || text === undefined) return undefined;
-  const value: unknown = JSON.parse(decodeURIComponent(text));
-  return isRecord(value) ? value : undefined;
+  return parseRecord(JSON.parse(decodeURIComponent(text)));
 }
 
-/** A record of ours, without its body. */
-export function isRecord(value: unknown): value is StoredRecord {
+/** A record of ours, without its body; also of the release before, which kept no epoch, and tags among the headers. */
+export function parseRecord(value: unknown): StoredRecord | undefined {
+  if (!isRecord(value)) return undefined;
+  const { purgeEpoch, tags } = value;
+  if (isEpoch(purgeEpoch) && Array.isArray(tags)) return { ...value, purgeEpoch, tags: tags.map(String) };
+  const header = value.headers.find(([name]) => name === "cache-tag");
+  return {
+    ...value,
+    headers: value.headers.filter((field) => field !== header),
+    tags: parseTags(header?.[1]).tags,
+    purgeEpoch: 0,
+  };
+}
+
+type UnmarkedRecord = Omit<StoredRecord, "purgeEpoch" | "tags"> & {
+  readonly purgeEpoch?: unknown;
+  readonly tags?: unknown;
+};
+
+function isRecord(value: unknown): value is UnmarkedRecord {
   if (typeof value !== "object" || value === null) return false;
   if (!("status" in value && "headers" in value && "freshness" in value && "vary" in value && "bytes" in value)) {
     return false;

@@ -12,6 +12,7 @@ import type { Flight, Landing, SharedAnswer } from "../cache/flights.ts";
 import { keyOf } from "../cache/key.ts";
 import { isPersonal } from "../cache/receiving.ts";
 import { refreshBehind } from "../cache/refreshing.ts";
+import { countUnpurged, purgeSite, standing } from "../cache/standing.ts";
 import type { StoredResponse } from "../cache/response-store.ts";
 import type { Edge } from "../edge.ts";
 import { type Answer, atEnd, type CacheContext, type Exchange, type StageAnswer } from "../exchange.ts";
@@ -43,18 +44,37 @@ export function cacheLookup(edge: Edge, x: Exchange): StageAnswer {
     entry: undefined,
     flight: undefined,
     requestedAtMs: edge.now(),
+    purges: edge.purges.of(route.origin.stateId),
+    purgeEpoch: 0,
   };
   x.cache = context;
   if (!cacheable) {
     x.cacheStatus = reads ? "weir; fwd=bypass" : "weir; fwd=method";
     return undefined;
   }
+  const { purges, requestedAtMs } = context;
+  const waits = !purges.isFresh(requestedAtMs) && edge.purges.refresh(purgeSite(x, route), requestedAtMs);
   const remembered = edge.responses.recall(key, fieldsOf(x));
-  if (remembered !== undefined) return use(edge, x, context, route, remembered);
+  if (remembered !== undefined && !waits) return use(edge, x, context, route, remembered);
+  return findUnpurged(edge, x, context, route, remembered, waits);
+}
+
+/** Where nothing is stored, there is nothing that a purge could concern, and nobody waits to hear of one. */
+async function findUnpurged(
+  edge: Edge,
+  x: Exchange,
+  context: CacheContext,
+  route: CompiledRoute,
+  remembered: StoredResponse | undefined,
+  waits: boolean,
+): Promise<Answer | undefined> {
   // A leader may have landed while this one looked: then there is something in memory, and no flight to follow.
-  return edge.responses
-    .find(key, fieldsOf(x))
-    .then((found) => use(edge, x, context, route, found ?? edge.responses.recall(key, fieldsOf(x))));
+  const found =
+    remembered ??
+    (await edge.responses.find(context.key, fieldsOf(x))) ??
+    edge.responses.recall(context.key, fieldsOf(x));
+  if (found !== undefined && waits) await edge.purges.wait(route.origin.stateId);
+  return use(edge, x, context, route, found);
 }
 
 /** From here on as if nothing were stored, nor to be. A flight that it leads lands when it ends. */
@@ -68,21 +88,21 @@ function use(
   x: Exchange,
   context: CacheContext,
   route: CompiledRoute,
-  entry: StoredResponse | undefined,
+  found: StoredResponse | undefined,
 ): StageAnswer {
+  const entry = standing(edge, x, context, found);
   context.entry = entry;
   if (entry === undefined) return forwardOr504(edge, x, context, route);
   const nowMs = edge.now();
-  const ttl = `weir; hit; ttl=${ttlSeconds(entry, nowMs)}`;
   switch (judgeUse(entry.freshness, context.asked, nowMs)) {
     case "fresh":
       edge.origins.keepCurrent(x, route.origin, nowMs);
       x.served = "cache";
-      return orElse(hit(edge, x, entry, nowMs, ttl), () => gone(edge, x, context, route));
+      return answerStored(edge, x, context, route, entry, nowMs);
     case "stale-while-revalidate":
       refreshBehind(edge, x, context, route);
       x.served = "stale";
-      return orElse(hit(edge, x, entry, nowMs, ttl), () => gone(edge, x, context, route));
+      return answerStored(edge, x, context, route, entry, nowMs);
     case "stale":
       return answerFailing(edge, x, context, route, entry, nowMs);
   }
@@ -104,14 +124,22 @@ function answerFailing(
   edge.origins.keepCurrent(x, route.origin, nowMs);
   if (tryAgain) refreshBehind(edge, x, context, route);
   x.served = "stale";
-  const status = `weir; hit; ttl=${ttlSeconds(entry, nowMs)}; detail=refresh-failed`;
-  return orElse(hit(edge, x, entry, nowMs, status), () => gone(edge, x, context, route));
+  return answerStored(edge, x, context, route, entry, nowMs, "; detail=refresh-failed");
 }
 
-type Answered = Answer | Promise<Answer | undefined>;
-
-function orElse(answer: Answered, otherwise: () => StageAnswer): StageAnswer {
-  return answer instanceof Promise ? answer.then((response) => response ?? otherwise()) : answer;
+function answerStored(
+  edge: Edge,
+  x: Exchange,
+  context: CacheContext,
+  route: CompiledRoute,
+  entry: StoredResponse,
+  nowMs: number,
+  detail = "",
+): StageAnswer {
+  if (context.purges.mayHaveMissed(nowMs)) countUnpurged(edge, route);
+  const answer = hit(edge, x, entry, nowMs, `weir; hit; ttl=${ttlSeconds(entry, nowMs)}${detail}`);
+  if (!(answer instanceof Promise)) return answer;
+  return answer.then((response) => response ?? gone(edge, x, context, route));
 }
 
 /** Its body had left the PoP's cache. */
@@ -187,7 +215,7 @@ async function follow(
 
 /** What the leader stored, where it is for this request, too. */
 function afterLanding(edge: Edge, x: Exchange, context: CacheContext): StageAnswer {
-  const entry = edge.responses.recall(context.key, fieldsOf(x));
+  const entry = standing(edge, x, context, edge.responses.recall(context.key, fieldsOf(x)));
   const nowMs = edge.now();
   if (entry === undefined || judgeUse(entry.freshness, context.asked, nowMs) !== "fresh") return undefined;
   x.served = "cache";

@@ -11,8 +11,10 @@ import { atEnd, type Exchange, type OriginFailure } from "../exchange.ts";
 import { fallbackPage, type Outage, plainRefusal, PROXY_ERROR } from "../fallback.ts";
 import { lastResort } from "../last-resort.ts";
 import { answerFrom, ttlSeconds } from "../cache/answering.ts";
-import type { StoredResponse } from "../cache/response-store.ts";
 import { keepFailure, shared, snapshotSite } from "../cache/receiving.ts";
+import type { CompiledRoute } from "../../config/tables.ts";
+import type { StoredResponse } from "../cache/response-store.ts";
+import { countUnpurged, purgeSite, stillStanding } from "../cache/standing.ts";
 import { noteAnswer } from "./forward.ts";
 
 const REPEATABLE_METHODS: readonly string[] = ["GET", "HEAD", "OPTIONS"];
@@ -26,7 +28,7 @@ export async function degrade(edge: Edge, x: Exchange): Promise<Response> {
   x.proxyError = PROXY_ERROR[failure.reason];
   edge.counters.countEvent(`weir_origin_failures_total{origin="${route.origin.id}",reason="${failure.reason}"}`);
   tellFollowers(edge, x, failure);
-  const entry = x.cache?.entry;
+  const entry = await storedNow(edge, x, route);
   const rungs = ladder({
     order: route.ladder,
     mayServeStale: entry !== undefined && mayServeOnError(entry.freshness, edge.now()),
@@ -36,7 +38,7 @@ export async function degrade(edge: Edge, x: Exchange): Promise<Response> {
     hasOriginAnswer: failure.response !== undefined,
   });
   for (const rung of rungs) {
-    const answer = await climb(edge, x, rung, failure);
+    const answer = await climb(edge, x, route, rung, failure);
     const result = answer === undefined ? "nothing" : "answered";
     edge.counters.countEvent(`weir_rungs_total{route="${route.id}",rung="${rung}",result="${result}"}`);
     if (answer === undefined) continue;
@@ -46,6 +48,18 @@ export async function degrade(edge: Edge, x: Exchange): Promise<Response> {
     return answer;
   }
   return lastResort(x.requestId, x.request.headers.get("accept"));
+}
+
+/** What is stored, if purges left it standing; the origin may have taken its time to fail. */
+async function storedNow(edge: Edge, x: Exchange, route: CompiledRoute): Promise<StoredResponse | undefined> {
+  const { cache } = x;
+  if (cache?.cacheable !== true) return undefined;
+  if (cache.entry === undefined && route.config.cache?.snapshotIntervalMs === undefined) return undefined;
+  const { purges } = cache;
+  const nowMs = edge.now();
+  const waits = !purges.isFresh(nowMs) && edge.purges.refresh(purgeSite(x, route), nowMs);
+  if (waits) await edge.purges.wait(route.origin.stateId);
+  return stillStanding(edge, x, cache);
 }
 
 /** They answer by their own ladders, and nobody waits for this URL's next refresh. */
@@ -77,14 +91,15 @@ function dropUnused(x: Exchange, response: Response | undefined): void {
 function climb(
   edge: Edge,
   x: Exchange,
+  route: CompiledRoute,
   rung: Rung,
   failure: OriginFailure,
 ): Response | undefined | Promise<Response | undefined> {
   switch (rung) {
     case "stale":
-      return x.cache?.entry === undefined ? undefined : fromStore(edge, x, x.cache.entry, rung, failure);
+      return x.cache?.entry === undefined ? undefined : fromStore(edge, x, route, x.cache.entry, rung, failure);
     case "snapshot":
-      return snapshot(edge, x, failure);
+      return snapshot(edge, x, route, failure);
     case "failover":
       return failOver(edge, x);
     case "page":
@@ -98,22 +113,29 @@ function climb(
   }
 }
 
-async function snapshot(edge: Edge, x: Exchange, failure: OriginFailure): Promise<Response | undefined> {
-  const { cache, route } = x;
-  if (cache === undefined || route === undefined) return undefined;
+async function snapshot(
+  edge: Edge,
+  x: Exchange,
+  route: CompiledRoute,
+  failure: OriginFailure,
+): Promise<Response | undefined> {
+  const { cache } = x;
+  if (cache === undefined) return undefined;
   const entry = await edge.snapshots.find(snapshotSite(edge, x, cache, route));
-  return entry === undefined ? undefined : fromStore(edge, x, entry, "snapshot", failure);
+  return entry === undefined ? undefined : fromStore(edge, x, route, entry, "snapshot", failure);
 }
 
 /** RFC 9211: a request that went to the origin was forwarded, and is no hit, whatever it is answered with. */
 function fromStore(
   edge: Edge,
   x: Exchange,
+  route: CompiledRoute,
   entry: StoredResponse,
   rung: "stale" | "snapshot",
   { reason, response }: OriginFailure,
 ): Response | Promise<Response | undefined> {
   x.served = rung;
+  if (x.cache?.purges.mayHaveMissed(edge.now()) === true) countUnpurged(edge, route);
   const nowMs = edge.now();
   const status = response === undefined ? "" : `; fwd-status=${response.status}`;
   const how = CALLED.includes(reason) ? `${x.cacheStatus ?? "weir"}${status}` : "weir; hit";

@@ -9,6 +9,7 @@ import { isAttempt } from "../outbound.ts";
 import { refuse } from "../refuse.ts";
 import { receiveFromOrigin } from "../cache/receiving.ts";
 import { addConditions } from "../cache/refreshing.ts";
+import { stillStanding } from "../cache/standing.ts";
 
 /** Nobody sees it; as nginx counts it. */
 const CLIENT_CLOSED_REQUEST = 499;
@@ -23,29 +24,36 @@ export async function forward(edge: Edge, x: Exchange): Promise<Response | undef
     passage.kind === "refused"
   )
     return undefined;
-  addConditions(x);
   x.body = await readRequestBody(x.request);
-  const outcome = await callThroughBulkhead(edge, {
-    env: x.env,
-    waitUntil: x.waitUntil,
-    origin: route.origin,
-    configVersion: x.tables.configVersion,
-    method: x.method,
-    path: url.path,
-    query: url.query,
-    headers: x.headers,
-    body: x.body,
-    deadlineMs: route.deadlineMs,
-    passage,
-    priority: caller.tenant.priority,
-    pop: x.pop,
-    inboundAttempt: isAttempt(x),
-    clientGone: x.cache?.flight?.endsWith(x.request.signal) ?? x.request.signal,
-    caller,
-    whileStreaming: (release) => {
-      atEnd(x, release);
-    },
-  });
+  const call = (): Promise<OriginAnswer | OriginFailed> => {
+    addConditions(edge, x);
+    return callThroughBulkhead(edge, {
+      env: x.env,
+      waitUntil: x.waitUntil,
+      origin: route.origin,
+      configVersion: x.tables.configVersion,
+      method: x.method,
+      path: url.path,
+      query: url.query,
+      headers: x.headers,
+      body: x.body,
+      deadlineMs: route.deadlineMs,
+      passage,
+      priority: caller.tenant.priority,
+      pop: x.pop,
+      inboundAttempt: isAttempt(x),
+      clientGone: x.cache?.flight?.endsWith(x.request.signal) ?? x.request.signal,
+      caller,
+      whileStreaming: (release) => {
+        atEnd(x, release);
+      },
+    });
+  };
+  let outcome = await call();
+  if (isOfPurged(edge, x, outcome)) {
+    if (passage.kind === "probe") outcome = { kind: "failed", reason: "internal", attempts: 1 };
+    else outcome = await call();
+  }
   if (outcome.kind === "failed") return noteFailed(x, outcome);
   noteAnswer(x, outcome);
   if (outcome.verdict.kind === "failure") {
@@ -54,6 +62,12 @@ export async function forward(edge: Edge, x: Exchange): Promise<Response | undef
   }
   x.served = "origin";
   return receiveFromOrigin(edge, x, outcome);
+}
+
+/** "Not modified", said of what was purged while the origin was asked: there is nothing to answer with. */
+function isOfPurged(edge: Edge, x: Exchange, outcome: OriginAnswer | OriginFailed): boolean {
+  if (outcome.kind === "failed" || outcome.status !== 304 || x.cache?.entry === undefined) return false;
+  return stillStanding(edge, x, x.cache) === undefined;
 }
 
 /** The tenant's own slots are a limit of the tenant; everything else is a failure of the origin, for the ladder. */

@@ -35,6 +35,8 @@ export function setOwnHeaders(x: Exchange, headers: Fields): void {
   if (x.cacheStatus !== undefined) headers.append("cache-status", x.cacheStatus);
   if (x.proxyError !== undefined && x.route !== undefined) setProxyStatus(x, headers, x.proxyError, x.route);
   if (x.failMode !== undefined) headers.set("weir-fail-mode", x.failMode);
+  // For us alone; on other routes a cache in front of us may want it.
+  if (x.route?.config.cache !== undefined && mayCarryTags(x)) headers.delete("cache-tag");
   if (x.route?.lateCost !== undefined) headers.delete(x.route.lateCost.header);
   if (x.refusal !== undefined && REFUSALS[x.refusal].status === 401)
     headers.set("www-authenticate", 'Bearer realm="weir"');
@@ -48,6 +50,8 @@ function setProxyStatus({ failure, rung }: Exchange, headers: Fields, error: Pro
     headers.append("proxy-status", `weir;next-hop="${route.failover.id}"`);
   }
 }
+/** What is stored is kept without them. */
+const mayCarryTags = ({ served }: Exchange): boolean => served === "origin" || served === "failover";
 
 export function setRetryAfter(x: Exchange, headers: Fields, resetSeconds: number): void {
   if (x.retryAfterMs === undefined) return;

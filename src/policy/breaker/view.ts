@@ -18,6 +18,8 @@ export type BreakerView = ViewedState & {
   readonly slots?: { readonly slots: number; readonly version: number };
   /** In force, or to come; undefined: none. */
   readonly maintenance?: readonly ViewedMaintenance[];
+  /** Of the origin's newest purge, see `policy/cache/purge`; undefined: a coordinator of the release before. */
+  readonly purgeEpoch?: number;
 };
 
 type ViewedState =

@@ -119,6 +119,12 @@ export function failureFreshness(freshness: Freshness): Freshness {
   return { ...freshness, lifetimeMs, neverStale: true, staleWhileRevalidateMs: 0, staleIfErrorMs: 0 };
 }
 
+/** Its life ended then, if not before: what counts from the end of it counts from there. */
+export const endedAt = (freshness: Freshness, atMs: number): Freshness => ({
+  ...freshness,
+  lifetimeMs: Math.min(freshness.lifetimeMs, Math.max(0, atMs - freshness.bornAtMs)),
+});
+
 export function ageMs(freshness: Freshness, nowMs: number): number {
   return Math.max(0, nowMs - freshness.bornAtMs);
 }

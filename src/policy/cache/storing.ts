@@ -3,6 +3,7 @@
  * never by the look of a URL. Source: RFC 9111 sections 3, 3.5, 4.1, 4.3.4; DESIGN section 7.
  */
 import { governingDirectives, HEURISTIC_STATUS, type CachePolicy, type HeaderReader } from "./freshness.ts";
+import type { StoredPlace } from "./purge.ts";
 
 export interface StoringContext {
   readonly method: string;
@@ -54,6 +55,12 @@ export function primaryKey(originId: string, host: string, path: string, query: 
   return `${originId}\n${tenantId}\n${host}\n${path}${query}`;
 }
 
+/** What `primaryKey` put together, as purges name it. */
+export function placeOf(key: string, tags: readonly string[]): StoredPlace {
+  const [, tenant = "", host = "", path = ""] = key.split("\n", 4);
+  return { tenant, host, path, tags };
+}
+
 export function variantKey(fields: readonly string[], header: HeaderReader): string {
   let key = "";
   for (const field of fields) key += `${field}:${normalised(field, header(field))}\n`;
@@ -86,6 +93,7 @@ const NOT_STORED: readonly string[] = [
   "content-length",
   "age",
   "weir-served",
+  "cache-tag",
   "proxy-authenticate",
   "proxy-authentication-info",
 ];
