@@ -41,6 +41,11 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   "breakers history": ["weir breakers history shop --json"],
   pages: ["weir pages preview catalog"],
   "pages preview": ["weir pages preview catalog --state open --lang de", "weir pages preview catalog --out page.html"],
+  tokens: ["weir tokens list"],
+  "tokens create": ["weir tokens create on-call --role operator --for 30d"],
+  "tokens list": ["weir tokens list --json"],
+  "tokens revoke": ["weir tokens revoke 0123456789abcdef"],
+  audit: ["weir audit --since 24h", "weir audit --tenant acme --outcome refused --json"],
   cost: [
     "weir cost --rps 500 --tenants 200",
     "weir cost --rps 500 --tenants 200 --cached-ratio 0.6 --set isolates=50 --json",
