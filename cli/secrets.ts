@@ -2,14 +2,18 @@
 import { randomBytes } from "node:crypto";
 import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { parseEnv } from "node:util";
+import type { Config } from "../src/config/model.ts";
 
 export const DEV_VARS = ".dev.vars";
-export const SECRETS = {
-  WEIR_KEY_SECRET: "MAC of the API keys",
-  WEIR_ADMIN_TOKEN: "bearer token of the admin API",
-} as const;
-export type SecretName = keyof typeof SECRETS;
+/** The last only with an identity rule of the type trustedHeader. */
+export type SecretName = "WEIR_KEY_SECRET" | "WEIR_ADMIN_TOKEN" | "WEIR_PROXY_SECRET";
+/** Every gateway has these. */
 export const SECRET_NAMES: readonly SecretName[] = ["WEIR_KEY_SECRET", "WEIR_ADMIN_TOKEN"];
+
+export function secretsFor(config: Config | undefined): readonly SecretName[] {
+  const needsProxy = config?.identity.some(({ type }) => type === "trustedHeader") ?? false;
+  return needsProxy ? [...SECRET_NAMES, "WEIR_PROXY_SECRET"] : SECRET_NAMES;
+}
 
 export const MIN_SECRET_LENGTH = 32;
 const SECRET_BYTES = 32;
@@ -19,15 +23,19 @@ export function readDevVars(path = DEV_VARS): Readonly<Record<string, string | u
   return existsSync(path) ? parseEnv(readFileSync(path, "utf8")) : {};
 }
 
+export function newSecret(): string {
+  return randomBytes(SECRET_BYTES).toString("base64url");
+}
+
 /** Makes what is missing, keeps what is there. The file is the owner's alone. Returns the names it made. */
-export function makeDevVars(path = DEV_VARS): readonly SecretName[] {
+export function makeDevVars(names = SECRET_NAMES, path = DEV_VARS): readonly SecretName[] {
   const known = readDevVars(path);
-  const made = SECRET_NAMES.filter((name) => (known[name] ?? "") === "");
+  const made = names.filter((name) => (known[name] ?? "") === "");
   if (made.length === 0) return made;
   const before = existsSync(path) ? readFileSync(path, "utf8") : "";
   // An empty line of the example's would win over ours.
   const kept = before.split("\n").filter((line) => !made.some((name) => line.trim().startsWith(`${name}=`)));
-  const added = made.map((name) => `${name}=${randomBytes(SECRET_BYTES).toString("base64url")}`);
+  const added = made.map((name) => `${name}=${newSecret()}`);
   const lines = [...(before === "" ? [] : kept), ...added].join("\n").trimStart();
   writeFileSync(path, `${lines}\n`, { mode: OWNER_ONLY });
   chmodSync(path, OWNER_ONLY);

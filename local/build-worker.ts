@@ -1,23 +1,28 @@
 /** Bundles the Worker for workerd with a given config in the place of the bundled one. Nothing is written to disk. */
 import { join } from "node:path";
-import { build } from "esbuild";
+import { build, type BuildOptions } from "esbuild";
 import type { Config } from "../src/config/model.ts";
 
 const root = join(import.meta.dirname, "..");
 
 /** `text`: of the config file. */
+/** As wrangler bundles for workerd. */
+export const WORKER_BUNDLE = {
+  bundle: true,
+  write: false,
+  format: "esm",
+  target: "es2024",
+  platform: "neutral",
+  mainFields: ["module", "main"],
+  conditions: ["workerd", "worker", "browser", "import"],
+  external: ["cloudflare:*"],
+  logLevel: "silent",
+} satisfies BuildOptions;
+
 export async function buildWorker(config: Config, text?: string): Promise<string> {
   const result = await build({
+    ...WORKER_BUNDLE,
     entryPoints: [join(root, "src", "worker.ts")],
-    bundle: true,
-    write: false,
-    format: "esm",
-    target: "es2024",
-    platform: "neutral",
-    mainFields: ["module", "main"],
-    conditions: ["workerd", "worker", "browser", "import"],
-    external: ["cloudflare:*"],
-    logLevel: "silent",
     plugins: [
       {
         name: "bundled-config",

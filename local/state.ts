@@ -2,26 +2,22 @@
  * What a local gateway keeps in its state folder beside the objects' own data: secrets it made, the keys of the demo
  * tenants, and where it can be reached (for the command line). All files are the owner's alone.
  */
-import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { parseEnv } from "node:util";
+import { MIN_SECRET_LENGTH, newSecret, readDevVars, type SecretName } from "../cli/secrets.ts";
 
 export const DEFAULT_STATE_DIR = join(".weir", "state");
-const SECRET_NAMES = ["WEIR_KEY_SECRET", "WEIR_ADMIN_TOKEN", "WEIR_PROXY_SECRET"] as const;
-const SECRET_BYTES = 32;
-const MIN_SECRET_LENGTH = 32;
 
-export type LocalSecrets = Readonly<Record<(typeof SECRET_NAMES)[number], string>>;
+export type LocalSecrets = Readonly<Record<SecretName, string>>;
 
 /** From the environment, else `.dev.vars` in this folder, else made here once and kept. Throws when one is too short. */
 export function loadSecrets(stateDir: string): LocalSecrets {
-  const devVars = existsSync(".dev.vars") ? parseEnv(readFileSync(".dev.vars", "utf8")) : {};
+  const devVars = readDevVars();
   const path = join(stateDir, "secrets.json");
   const kept = readJson(path);
-  const secret = (name: (typeof SECRET_NAMES)[number]): string => {
+  const secret = (name: SecretName): string => {
     const found = process.env[name] || devVars[name] || kept[name];
-    const value = typeof found === "string" && found !== "" ? found : randomBytes(SECRET_BYTES).toString("base64url");
+    const value = typeof found === "string" && found !== "" ? found : newSecret();
     if (value.length < MIN_SECRET_LENGTH) {
       throw new Error(
         `${name} is too short: at least ${MIN_SECRET_LENGTH} characters, for example from: openssl rand -base64 32`,

@@ -24,13 +24,13 @@ export function newEdge(config: Config, request: Request, env: Env, text?: strin
 
 /** `front` may throw or reject: then, too, the last rung answers. */
 export async function answerWith(
-  front: () => Front | Promise<Front>,
+  front: (request: Request, env: Env) => Front | Promise<Front>,
   request: Request,
   env: Env,
   context: ExecutionContext,
 ): Promise<Response> {
   try {
-    const made = front();
+    const made = front(request, env);
     const { edge, admin } = made instanceof Promise ? await made : made;
     const starting = edge.config.beforeRequest(env, context);
     if (starting !== undefined) await starting;

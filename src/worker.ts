@@ -1,7 +1,7 @@
 /** The Worker's face: the entry point and the Durable Objects it exports. No logic. */
 import bundledConfig, { bundledText } from "#bundled-config";
 import { answerWith, type Front, newEdge, newFront } from "./front.ts";
-import type { WorkerEnv } from "./platform/bindings.ts";
+import type { Env, WorkerEnv } from "./platform/bindings.ts";
 
 export { Control, Metrics, Origin, Tenant, TenantIndex } from "./objects.ts";
 
@@ -9,6 +9,9 @@ export { Control, Metrics, Origin, Tenant, TenantIndex } from "./objects.ts";
 let front: Front | undefined;
 
 export default {
-  fetch: (request, env, context) =>
-    answerWith(() => (front ??= newFront(newEdge(bundledConfig, request, env, bundledText))), request, env, context),
+  fetch: (request, env, context) => answerWith(isolate, request, env, context),
 } satisfies ExportedHandler<WorkerEnv>;
+
+function isolate(request: Request, env: Env): Front {
+  return (front ??= newFront(newEdge(bundledConfig, request, env, bundledText)));
+}

@@ -7,6 +7,7 @@ import { checkBindings, checkConfig, checkLocalSecrets, checkNode, checkSchema }
 import { type Finding, wrong } from "../doctor/finding.ts";
 import { checkDeployedSecrets, checkGateway, checkOrigins } from "../doctor/network.ts";
 import { colour, EXIT, printJson } from "../output.ts";
+import { secretsFor } from "../secrets.ts";
 import { readWranglerFile } from "../wrangler-file.ts";
 
 export const doctorCommand = defineCommand({
@@ -51,9 +52,10 @@ async function* examine(options: Options): AsyncGenerator<Finding> {
   yield checkSchema(options.config);
   const wrangler = readWranglerFile(options.wrangler);
   yield* checkBindings(options.wrangler, wrangler);
-  yield* checkLocalSecrets();
-  if (options.deployed && wrangler.kind === "read") yield* checkDeployedSecrets(wrangler.environments);
   const config = configOf(loaded);
+  const secrets = secretsFor(config);
+  yield* checkLocalSecrets(secrets);
+  if (options.deployed && wrangler.kind === "read") yield* checkDeployedSecrets(wrangler.environments, secrets);
   yield* checkGateway(options.state, config, options.deployed);
   yield* checkOrigins(config?.origins ?? [], options.origins);
 }

@@ -7,7 +7,7 @@ import { loadConfigFile } from "../config-file.ts";
 import { configTemplate } from "../config-template.ts";
 import { isLocalUrl } from "../local-url.ts";
 import { CliError, EXIT, isInteractive, printJson } from "../output.ts";
-import { DEV_VARS, makeDevVars, SECRET_NAMES, secretCommand, type SecretName } from "../secrets.ts";
+import { DEV_VARS, makeDevVars, SECRET_NAMES, secretCommand, secretsFor, type SecretName } from "../secrets.ts";
 
 const DEMO_ORIGIN = "http://127.0.0.1:9100";
 const DEFAULT_TENANT = "acme";
@@ -26,7 +26,8 @@ export const initCommand = defineCommand({
   },
   async run({ args }) {
     if (args["only-secrets"]) {
-      const made = makeDevVars();
+      const loaded = existsSync(args.config) ? await loadConfigFile(args.config, 0) : undefined;
+      const made = makeDevVars(secretsFor(loaded?.ok === true ? loaded.config : undefined));
       if (args.json) printJson({ config: null, secretsFile: DEV_VARS, secretsMade: made, next: [] });
       else saySecrets(made);
       return EXIT.ok;

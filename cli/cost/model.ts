@@ -140,7 +140,15 @@ export function costOf(traffic: Traffic, overrides: ReadonlyMap<string, number>,
     const { name, unit, per, dollars, included } = priceOf(id);
     const free = withIncluded ? included : 0;
     const cost = (Math.max(0, quantity - free) / per) * dollars;
-    return { id, what: name, quantity: Math.round(quantity), unit, included: free, dollars: cents(cost), because };
+    return {
+      id,
+      what: name,
+      quantity: unit === "GB-month" ? Number(quantity.toFixed(3)) : Math.round(quantity),
+      unit,
+      included: free,
+      dollars: cents(cost),
+      because,
+    };
   });
   const monthlyDollars = cents(PLAN_DOLLARS + lines.reduce((sum, { dollars }) => sum + dollars, 0));
   return {

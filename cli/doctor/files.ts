@@ -4,7 +4,7 @@ import { dirname, join } from "node:path";
 import { formatProblem, type LoadResult } from "../../src/config/load.ts";
 import { jsonSchema } from "../../src/config/schema.ts";
 import { isLocalUrl } from "../local-url.ts";
-import { DEV_VARS, MIN_SECRET_LENGTH, readDevVars, SECRET_NAMES } from "../secrets.ts";
+import { DEV_VARS, MIN_SECRET_LENGTH, readDevVars, type SecretName } from "../secrets.ts";
 import { bindingProblems, type Environment, type WranglerFile } from "../wrangler-file.ts";
 import { type Finding, ok, skipped, warning, wrong } from "./finding.ts";
 
@@ -69,21 +69,21 @@ export function* checkBindings(path: string, file: WranglerFile): Generator<Find
 
 export const nameOf = ({ name }: Environment): string => (name === "" ? "production" : name);
 
-export function* checkLocalSecrets(): Generator<Finding> {
+export function* checkLocalSecrets(names: readonly SecretName[]): Generator<Finding> {
   const check = `secrets ${DEV_VARS}`;
   if (!existsSync(DEV_VARS)) {
     yield skipped(check, "there is none", "npm start makes its own; weir init --only-secrets makes the file");
     return;
   }
   const values = readDevVars();
-  const bad = SECRET_NAMES.filter((name) => (values[name] ?? "").length < MIN_SECRET_LENGTH);
+  const bad = names.filter((name) => (values[name] ?? "").length < MIN_SECRET_LENGTH);
   if (bad.length > 0) {
     yield wrong(
       check,
       `missing or shorter than ${MIN_SECRET_LENGTH}: ${bad.join(", ")}`,
       "remove these lines, then: weir init --only-secrets",
     );
-  } else yield ok(check, `${SECRET_NAMES.join(", ")} are long enough`);
+  } else yield ok(check, `${names.join(", ")} are long enough`);
   if (process.platform !== "win32" && (statSync(DEV_VARS).mode & 0o077) !== 0) {
     yield warning(check, "others on this machine can read it", `chmod 600 ${DEV_VARS}`);
   }

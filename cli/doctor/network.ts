@@ -8,7 +8,7 @@ import type { Config, OriginConfig } from "../../src/config/model.ts";
 import { callAdmin, findGateway, type Target } from "../client.ts";
 import { isLocalUrl } from "../local-url.ts";
 import { CliError } from "../output.ts";
-import { SECRET_NAMES, secretCommand } from "../secrets.ts";
+import { type SecretName, secretCommand } from "../secrets.ts";
 import type { Environment } from "../wrangler-file.ts";
 import { nameOf } from "./files.ts";
 import { type Finding, ok, skipped, warning, wrong } from "./finding.ts";
@@ -102,13 +102,16 @@ export async function* checkOrigins(origins: readonly OriginConfig[], asked: boo
 }
 
 /** Names only: values never come back. */
-export async function* checkDeployedSecrets(environments: readonly Environment[]): AsyncGenerator<Finding> {
+export async function* checkDeployedSecrets(
+  environments: readonly Environment[],
+  needed: readonly SecretName[],
+): AsyncGenerator<Finding> {
   for (const environment of environments) {
     const check = `secrets ${nameOf(environment)}`;
     try {
       const names = await deployedSecrets(environment.name);
-      const missing = SECRET_NAMES.filter((name) => !names.includes(name));
-      if (missing.length === 0) yield ok(check, `${SECRET_NAMES.join(", ")} are set`);
+      const missing = needed.filter((name) => !names.includes(name));
+      if (missing.length === 0) yield ok(check, `${needed.join(", ")} are set`);
       for (const name of missing) yield wrong(check, `${name} is not set`, secretCommand(name, environment.name));
     } catch (error) {
       const why = (error instanceof Error ? error.message : String(error)).split("\n").slice(0, 2).join(" ");

@@ -3,7 +3,7 @@ import type { Handler } from "hono";
 import type { ConfigSource } from "../config/define.ts";
 import type { Edge } from "../edge/edge.ts";
 import { answerWith, type Front, newFront } from "../front.ts";
-import type { WorkerEnv } from "../platform/bindings.ts";
+import type { Env, WorkerEnv } from "../platform/bindings.ts";
 import { edgeOf } from "./edges.ts";
 
 /** Bindings: the three Durable Objects; `SNAPSHOTS` and the secrets where they are used. */
@@ -17,11 +17,11 @@ const fronts = new WeakMap<Edge, Front>();
 
 /** The same stages, headers and admin API (`/_weir/`) as the Worker has. It answers every request that comes to it. */
 export function gateway({ config }: GatewayOptions): Handler<{ Bindings: GatewayBindings }> {
+  const front = (request: Request, env: Env): Front | Promise<Front> => {
+    const edge = edgeOf(config, request, env);
+    return edge instanceof Promise ? edge.then(frontOf) : frontOf(edge);
+  };
   return ({ req, env, executionCtx }) => {
-    const front = (): Front | Promise<Front> => {
-      const edge = edgeOf(config, req.raw, env);
-      return edge instanceof Promise ? edge.then(frontOf) : frontOf(edge);
-    };
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- Hono declares a part of the runtime's context
     return answerWith(front, req.raw, env, executionCtx as ExecutionContext);
   };

@@ -255,10 +255,10 @@ describe("weir doctor", () => {
   it("asks a gateway and origins on this machine: are they ready, is the clock right, is the file in force", async () => {
     let status = 200;
     const origin = await serve(() => ({ status }));
-    let date = new Date().toUTCString();
+    let behindMs = 0;
     const gateway = await serve((path) =>
       path.endsWith("/readyz")
-        ? { status: 200, headers: { date } }
+        ? { status: 200, headers: { date: new Date(Date.now() - behindMs).toUTCString() } }
         : { status: 200, body: JSON.stringify({ configVersion: 1, configHash: "another" }) },
     );
     await begin(origin);
@@ -271,7 +271,7 @@ describe("weir doctor", () => {
     });
 
     status = 503;
-    date = new Date(Date.now() - 3_600_000).toUTCString();
+    behindMs = 3_600_000;
     const bad = await examine([], env);
     expect(bad.wrong.map(({ check }) => check)).toEqual(["clock", "origin app"]);
     const nobody = await examine([], { ...env, WEIR_URL: "http://127.0.0.1:9" });

@@ -3,10 +3,11 @@ import { execFile } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { promisify } from "node:util";
-import { build, type BuildOptions } from "esbuild";
+import { build } from "esbuild";
 import { convertV4MiniflareOptions, Miniflare } from "miniflare";
 import { parse } from "smol-toml";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { WORKER_BUNDLE } from "../../local/build-worker.ts";
 import { freePorts } from "../../local/ports.ts";
 import { BrokenOrigin } from "../support/broken-origin.ts";
 import { temporaryFolder, waitUntil } from "../support/gateway.ts";
@@ -83,25 +84,13 @@ describe("the package", () => {
   it("leaves out of a bundle what a Worker does not use", async () => {
     const entry = join(example, "src", "only-limits.ts");
     writeFileSync(entry, 'export { limits } from "weir/hono";\n');
-    const { metafile } = await build({ ...BUNDLE, entryPoints: [entry], metafile: true });
-    const inputs = Object.values(metafile?.outputs ?? {}).flatMap((output) => Object.entries(output.inputs));
+    const { metafile } = await build({ ...WORKER_BUNDLE, entryPoints: [entry], metafile: true });
+    const inputs = Object.values(metafile.outputs).flatMap((output) => Object.entries(output.inputs));
     const used = inputs.filter(([, { bytesInOutput }]) => bytesInOutput > 0).map(([path]) => path);
     expect(used.some((path) => path.endsWith("src/edge/stages/admit.js"))).toBe(true);
     expect(used.filter((path) => /src\/(coordinators|admin)\/|src\/hono\/(breaker|gateway)/.test(path))).toEqual([]);
   });
 });
-
-const BUNDLE: BuildOptions & { write: false } = {
-  bundle: true,
-  write: false,
-  format: "esm",
-  target: "es2024",
-  platform: "neutral",
-  mainFields: ["module", "main"],
-  conditions: ["workerd", "worker", "browser", "import"],
-  external: ["cloudflare:*"],
-  logLevel: "silent",
-};
 
 interface WranglerFile {
   readonly compatibility_date: string;
@@ -118,7 +107,7 @@ describe("the example", () => {
     await origin.start();
     const config = join(example, "src", "config.ts");
     writeFileSync(config, readFileSync(config, "utf8").replace("https://shop.example", origin.url));
-    const bundle = await build({ ...BUNDLE, entryPoints: [join(example, "src", "index.ts")] });
+    const bundle = await build({ ...WORKER_BUNDLE, entryPoints: [join(example, "src", "index.ts")] });
     const wrangler = parse(readFileSync(join(example, "wrangler.toml"), "utf8")) as unknown as WranglerFile;
     const port = await freePorts(1);
     url = `http://127.0.0.1:${port}`;
@@ -127,7 +116,7 @@ describe("the example", () => {
         name: "example",
         compatibilityDate: wrangler.compatibility_date,
         compatibilityFlags: wrangler.compatibility_flags,
-        modules: [{ type: "ESModule", path: "index.js", contents: bundle.outputFiles?.[0]?.text ?? "" }],
+        modules: [{ type: "ESModule", path: "index.js", contents: bundle.outputFiles[0]?.text ?? "" }],
         durableObjects: Object.fromEntries(
           wrangler.durable_objects.bindings.map(({ name, class_name: className }) => [
             name,
