@@ -57,6 +57,7 @@ const setMaintenance = operation(
     description: "Takes the place of what was set for it before.",
     params: maintenanceParams,
     body: maintenanceBody,
+    example: { forMs: 3_600_000, allow: ["192.0.2.0/24"], reason: "new database", by: "ann" },
     result: maintenanceView,
     refusals: {
       404: "There is no such origin or route.",

@@ -26,6 +26,7 @@ export function filled(path: string, tenant = "acme"): string {
     .replace("{origin}", "app")
     .replace("{route}", "all")
     .replace("{limit}", "requests")
+    .replace("{scope}/{id}", "origins/app")
     .replaceAll(/\{\w+\}/g, "0000000000000000");
 }
 
