@@ -28,6 +28,7 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   "keys rotate": ["weir keys rotate acme 0123456789abcdef --overlap 24h"],
   "keys list": ["weir keys list acme --json"],
   "keys revoke": ["weir keys revoke acme 0123456789abcdef"],
+  limits: ["weir limits acme", "weir limits acme --json"],
   overrides: ["weir overrides list acme"],
   "overrides set": ['weir overrides set acme requests --burst 1000 --for 2h --reason "launch day"'],
   "overrides list": ["weir overrides list acme"],

@@ -17,6 +17,7 @@ const commands: Commands = {
   status: async () => (await import("./commands/status.ts")).statusCommand,
   tenants: async () => (await import("./commands/tenants.ts")).tenantsCommand,
   keys: async () => (await import("./commands/keys.ts")).keysCommand,
+  limits: async () => (await import("./commands/limits.ts")).limitsCommand,
   overrides: async () => (await import("./commands/overrides.ts")).overridesCommand,
   breakers: async () => (await import("./commands/breakers.ts")).breakersCommand,
   maintenance: async () => (await import("./commands/maintenance.ts")).maintenanceCommand,

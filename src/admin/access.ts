@@ -19,6 +19,7 @@ export const ACCESS = {
   createKey: { role: "admin", kind: "write" },
   rotateKey: { role: "admin", kind: "write" },
   revokeKey: { role: "admin", kind: "write" },
+  listLimits: { role: "reader", kind: "read" },
   listOverrides: { role: "reader", kind: "read" },
   setOverride: { role: "operator", kind: "write" },
   removeOverride: { role: "operator", kind: "write" },

@@ -11,6 +11,7 @@ export type {
 } from "./contract/configs.ts";
 export type { CreatedKey, CreateKeyBody, KeyView, RotatedKey, RotateKeyBody } from "./contract/keys.ts";
 export type { MaintenanceBody, MaintenanceList, MaintenanceView } from "./contract/maintenance.ts";
+export type { LimitList, LimitView } from "./contract/limits.ts";
 export type { OverrideBody, OverrideView } from "./contract/overrides.ts";
 export type { PagePreview } from "./contract/pages.ts";
 export type { PurgeBody, PurgeReply, PurgesReply, PurgeTargetView } from "./contract/purges.ts";

@@ -5,6 +5,7 @@ import { configOperations } from "./configs.ts";
 import { keyOperations } from "./keys.ts";
 import { maintenanceOperations } from "./maintenance.ts";
 import type { Operation } from "./operation.ts";
+import { limitOperations } from "./limits.ts";
 import { overrideOperations } from "./overrides.ts";
 import { pageOperations } from "./pages.ts";
 import { purgeOperations } from "./purges.ts";
@@ -18,6 +19,7 @@ export const OPERATIONS: readonly Operation[] = [
   ...breakerOperations,
   ...maintenanceOperations,
   ...purgeOperations,
+  ...limitOperations,
   ...overrideOperations,
   ...keyOperations,
   ...configOperations,

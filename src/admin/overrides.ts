@@ -16,6 +16,7 @@ import {
   overrideView,
   removedOverride,
 } from "./contract/overrides.ts";
+import { inWords } from "./limit-words.ts";
 import { tenantOf } from "./lookup.ts";
 import { operation } from "./operation.ts";
 import { COORDINATOR_DEADLINE_MS, problem, unknown } from "./reply.ts";
@@ -149,19 +150,3 @@ function overrideBucket(spec: TokenBucketSpec, body: OverrideBody): LimitSpec | 
 function viewOf(tenant: string, { limitId, spec, ...rest }: OverrideRecord): OverrideView {
   return { tenant, limit: limitId, inForce: inWords(spec), ...rest };
 }
-
-function inWords(spec: LimitSpec): string {
-  switch (spec.kind) {
-    case "bucket": {
-      const perSecond = (spec.refillNumerator * 1_000) / spec.refillDenominator / MICRO_TOKENS_PER_TOKEN;
-      const rate = perSecond >= 1 ? `${rounded(perSecond)}/s` : `${rounded(perSecond * 3_600)}/h`;
-      return `${rate}, burst ${spec.burstMicro / MICRO_TOKENS_PER_TOKEN}`;
-    }
-    case "quota":
-      return `${spec.quotaMicro / MICRO_TOKENS_PER_TOKEN} per ${spec.period}`;
-    case "slots":
-      return `${spec.slotsMicro / SLOT_MICRO} at once`;
-  }
-}
-
-const rounded = (value: number): number => Number(value.toFixed(3));

@@ -23,6 +23,7 @@ const LEAST_ROLE: Readonly<Record<string, Role>> = {
   endMaintenance: "operator",
   makePurge: "operator",
   listPurges: "reader",
+  listLimits: "reader",
   listOverrides: "reader",
   setOverride: "operator",
   removeOverride: "operator",

@@ -42,6 +42,32 @@ const weir = (...args: string[]): Promise<Finished> =>
   run("cli/weir.ts", [...args, "--state", join(folder.path, "state")]);
 const json = (finished: Finished): Record<string, unknown> => JSON.parse(finished.stdout) as Record<string, unknown>;
 
+describe("weir limits", () => {
+  it("says what limits a tenant, where that stands, and what is left", async () => {
+    const listed = await weir("limits", "acme", "--json");
+    expect(listed.code).toBe(0);
+    expect(json(listed)).toMatchObject({
+      tenant: "acme",
+      plan: "pro",
+      limits: [
+        {
+          limit: "requests",
+          source: "plans.pro.limits.requests",
+          configured: "1/s, burst 50",
+          inForce: "1/s, burst 50",
+          override: null,
+          mode: "enforce",
+        },
+      ],
+    });
+    const table = await weir("limits", "acme");
+    expect(table.stdout).toMatch(
+      /requests +1\/s, burst 50 +\d+ +the tenant +enforce +local +plans\.pro\.limits\.requests/,
+    );
+    expect((await weir("limits", "nobody")).code).toBe(1);
+  });
+});
+
 describe("weir overrides", () => {
   it("hold for an active tenant within seconds, are listed, and are taken back", async () => {
     const { stdout: key } = await weir("keys", "create", "acme");
