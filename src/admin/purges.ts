@@ -27,6 +27,7 @@ const makePurge = operation(
     summary: "Make what is stored stale, or gone, everywhere within 5 s",
     description: "Safe to repeat: what was stored since the last time is purged, too.",
     body: purgeBody,
+    example: { prefix: "/shop/", mode: "hard", reason: "recalled", by: "ann" },
     result: purgeReply,
     refusals: {
       404: "There is no such origin, or no such tenant.",

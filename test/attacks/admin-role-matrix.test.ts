@@ -18,6 +18,8 @@ const LEAST_ROLE: Readonly<Record<string, Role>> = {
   readBreaker: "reader",
   tripBreaker: "operator",
   resetBreaker: "operator",
+  makePurge: "operator",
+  listPurges: "reader",
   listOverrides: "reader",
   setOverride: "operator",
   removeOverride: "operator",
