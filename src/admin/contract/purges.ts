@@ -22,7 +22,7 @@ export const purgeBody = z
       .min(1)
       .max(MAX_URL)
       .optional()
-      .describe("Everything whose URL, or whose path on every host, begins so: `/shop/`, `https://shop.example/`."),
+      .describe("Everything whose URL, or whose path on every host, begins so: `/shop/`."),
     tag: z
       .string()
       .regex(/^[!-+\--~]+$/, "must be one tag: visible ASCII without commas and spaces")
