@@ -197,7 +197,7 @@ describe("weir maintenance", () => {
     const table = (await weir("maintenance", "list")).stdout;
     expect(table).toMatch(/^WHAT +STATE +WHEN +OTHERS GET +PASSING +BY +REASON\n/);
     expect(table).toMatch(
-      /origin app +in-force +now, until \S+ +what is stored, else the page +10\.0\.0\.0\/8 key:\S+ +\S+ +new disks\n/,
+      /origin app +in-force +now, until \S+ +what is stored, else the page +10\.0\.0\.0\/8 key:\S+ +root \(.+\) +new disks\n/,
     );
     expect(table).toMatch(/route all +to-come +from \S+ until \S+ +the page +nobody/);
 
