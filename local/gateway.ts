@@ -4,6 +4,7 @@
  */
 import { execFileSync } from "node:child_process";
 import { mkdirSync, readdirSync } from "node:fs";
+import { sep } from "node:path";
 import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from "miniflare";
 import type { Config } from "../src/config/model.ts";
 import { buildWorker } from "./build-worker.ts";
@@ -181,7 +182,7 @@ function runtimePids(): number[] {
 function objectFiles(folder: string, className: string): string[] {
   try {
     return readdirSync(folder, { recursive: true, encoding: "utf8" }).filter(
-      (path) => path.includes(`-${className}`) && path.endsWith(".sqlite") && !path.includes("metadata"),
+      (path) => path.includes(`-${className}${sep}`) && path.endsWith(".sqlite") && !path.includes("metadata"),
     );
   } catch {
     return [];

@@ -84,7 +84,8 @@ describe("a fresh answer", () => {
     const head = await get(path, {}, 0, "HEAD");
     expect([first.served, again.served, head.served]).toEqual(["origin", "cache", "cache"]);
     expect([again.body, head.body]).toEqual([first.body, ""]);
-    expect(again.headers["age"]).toBe("0");
+    // Its Date has whole seconds.
+    expect(again.headers["age"]).toMatch(/^[01]$/);
     expect(again.headers["cache-status"]).toMatch(/^weir; hit; ttl=(59|60)$/);
     expect(arrivals).toHaveLength(1);
   });

@@ -200,6 +200,9 @@ async function follow(
   const landing = await flight.follow(route.deadlineMs * FOLLOW_RATIO);
   if (landing === undefined) {
     edge.flights.giveUp(context.key, flight);
+    // Another, whose timer ended before, may have led anew and landed.
+    const stored = await afterLanding(edge, x, context);
+    if (stored !== undefined) return stored;
     // Twice at most, so that there is time left for a call.
     return edge.now() - sinceMs < route.deadlineMs / 2 ? board(edge, x, context, route, sinceMs) : undefined;
   }
