@@ -50,7 +50,7 @@ export default defineConfig({
         // Pure code, on Node: policies, config, HTTP, command line parsing.
         test: {
           name: "unit",
-          include: ["test/{policy,config,http,conformance/policy}/**/*.test.ts", "test/*.test.ts"],
+          include: ["test/{policy,config,http,fuzz,conformance/policy}/**/*.test.ts", "test/*.test.ts"],
           environment: "node",
           // No test here changes a global or a module: files may share a process, and its imports.
           isolate: false,
@@ -65,7 +65,7 @@ export default defineConfig({
         resolve: { alias: { "#bundled-config": path("./test/support/bundled-config.ts") } },
         test: {
           name: "workers",
-          include: ["test/{coordinators,edge,hono,attacks}/**/*.test.ts"],
+          include: ["test/{coordinators,edge,hono}/**/*.test.ts", "test/attacks/*.test.ts"],
           maxWorkers: 4,
           sequence: { groupOrder: 1 },
           testTimeout: 20_000,
@@ -75,7 +75,21 @@ export default defineConfig({
         // The pipeline inside workerd, with safeguards that can be taken away.
         plugins: [withSwitches, insideWorkerd()],
         resolve: { alias: { "#bundled-config": path("./test/support/bundled-config.ts") } },
-        test: { name: "leak", include: ["test/leak/*.test.ts"], sequence: { groupOrder: 1 } },
+        test: { name: "leak", include: ["test/leak/*.test.ts"], maxWorkers: 1, sequence: { groupOrder: 4 } },
+      },
+      {
+        // The data plane's attacks of docs/threat-model.md, each a file, all against one gateway.
+        test: {
+          name: "attacks",
+          include: ["test/attacks/data-plane/*.test.ts"],
+          environment: "node",
+          globalSetup: "./test/attacks/data-plane/support/setup.ts",
+          isolate: false,
+          fileParallelism: false,
+          sequence: { groupOrder: 5 },
+          testTimeout: 30_000,
+          hookTimeout: 60_000,
+        },
       },
       {
         // The whole gateway from Node: real workerd, real sockets, real origins. What these say holds on a busy machine.

@@ -21,6 +21,8 @@ export interface StoringContext {
 /** Variants of one URL; more and the oldest goes. */
 export const MAX_VARIANTS = 16;
 const MAX_VARY_FIELDS = 8;
+/** Characters of a field's value. */
+const MAX_NORMALISED = 1_024;
 /** Those of RFC 9110 whose caching means nothing special; 206 and 304 are never stored. */
 const UNDERSTOOD_STATUS: readonly number[] = [...HEURISTIC_STATUS, 302, 303, 307, 400, 401, 403, 500, 502, 503, 504];
 
@@ -81,9 +83,10 @@ export function variantKey(fields: readonly string[], header: HeaderReader): str
 
 /** Spaces and, for negotiation fields, case and order carry no meaning. */
 function normalised(field: string, value: string): string {
-  // In a quoted string a comma is data.
-  if (value.includes('"')) return value.trim();
-  const parts = value.split(",").map((part) => part.trim());
+  const trimmed = value.trim();
+  // In a quoted string a comma is data; what nobody would write is not worth the work.
+  if (trimmed.length > MAX_NORMALISED || trimmed.includes('"')) return trimmed;
+  const parts = trimmed.split(",").map((part) => part.trim());
   if (field !== "accept-encoding" && field !== "accept-language") return parts.join(",");
   return parts
     .map((part) => part.replaceAll(" ", "").toLowerCase())
