@@ -27,7 +27,9 @@ describe("the table of attacks", () => {
   });
 
   it("has a row for each file", () => {
-    const attacks = readdirSync(join(ROOT, ATTACKS)).filter((name) => name.endsWith(".test.ts"));
+    const attacks = readdirSync(join(ROOT, ATTACKS), { recursive: true, encoding: "utf8" }).filter((name) =>
+      name.endsWith(".test.ts"),
+    );
     expect(attacks.filter((name) => !files.includes(`${ATTACKS}/${name}`))).toEqual([]);
     expect(attacks.length).toBeGreaterThan(15);
   });

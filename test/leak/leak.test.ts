@@ -12,9 +12,9 @@ import { type LeakReport, runLeaks } from "./world.ts";
 
 const SEED = Number(env.TEST_SEED);
 const DRILL = env.TEST_DRILL === "1";
-const SEQUENCES = DRILL ? 100_000 : 1_000;
+const SEQUENCES = DRILL ? 100_000 : 400;
 /** Through the runtime's own stores, which are slow. */
-const WITH_REAL_STORES = DRILL ? 2_000 : 100;
+const WITH_REAL_STORES = DRILL ? 2_000 : 30;
 /** More than enough to find whatever is missing. */
 const WITHOUT = 2_000;
 

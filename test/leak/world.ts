@@ -155,6 +155,7 @@ class World {
     this.#keys = keys;
     this.#standIns = new StandIns(() => this.#nowMs);
     const stores = realStores ?? { SNAPSHOTS: memoryKv() };
+    // oxlint-disable-next-line typescript/no-unnecessary-type-assertion -- the linter does not see the runtime's types here
     this.#env = {
       WAN: this.#standIns,
       WEIR_KEY_SECRET: SECRET,

@@ -152,5 +152,5 @@ export function mayServeOnError(freshness: Freshness, nowMs: number): boolean {
   if (freshness.noCache) return false;
   const staleFor = ageMs(freshness, nowMs) - freshness.lifetimeMs;
   if (staleFor < 0) return true;
-  return !freshness.neverStale && staleFor < Math.max(freshness.staleIfErrorMs, freshness.staleWhileRevalidateMs);
+  return !freshness.neverStale && staleFor <= Math.max(freshness.staleIfErrorMs, freshness.staleWhileRevalidateMs);
 }

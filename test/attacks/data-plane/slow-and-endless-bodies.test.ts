@@ -4,8 +4,8 @@
  * the origin, so no breaker opens for it.
  */
 import { expect, it } from "vitest";
-import { waitUntil } from "../support/gateway.ts";
-import { send } from "../support/traffic.ts";
+import { waitUntil } from "../../support/gateway.ts";
+import { send } from "../../support/traffic.ts";
 import { attacked, get, raw, request, unused } from "./support/attack.ts";
 
 const ADMIN = { authorization: `Bearer ${attacked.adminToken}` };

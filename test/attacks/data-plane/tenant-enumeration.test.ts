@@ -3,9 +3,9 @@
  * revoked key get the same status, body and headers, after the same work.
  */
 import { expect, it } from "vitest";
-import { send } from "../support/traffic.ts";
-import { waitUntil } from "../support/gateway.ts";
-import { quantile } from "../support/traffic.ts";
+import { send } from "../../support/traffic.ts";
+import { waitUntil } from "../../support/gateway.ts";
+import { quantile } from "../../support/traffic.ts";
 import { attacked, get, withKey } from "./support/attack.ts";
 
 const base64url = (text: string): string => Buffer.from(text).toString("base64url");

@@ -5,7 +5,7 @@
  */
 import { request as httpRequest } from "node:http";
 import { describe, expect, it } from "vitest";
-import { seeded } from "../../sim/kernel/random.ts";
+import { seeded } from "../../../sim/kernel/random.ts";
 import { arrivals, attacked, raw, request, type RawAnswer, unused } from "./support/attack.ts";
 
 const BURST = 5;

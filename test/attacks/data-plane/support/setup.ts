@@ -1,7 +1,7 @@
 /** One gateway, with an origin, for all attacks: each has its own paths, and its own origin where it breaks something. */
 import type { TestProject } from "vitest/node";
-import { freePorts } from "../../../local/ports.ts";
-import { configOf, keyFor, SECRETS, startTestGateway, temporaryFolder } from "../../support/gateway.ts";
+import { freePorts } from "../../../../local/ports.ts";
+import { configOf, keyFor, SECRETS, startTestGateway, temporaryFolder } from "../../../support/gateway.ts";
 import { startOrigin } from "./origin.ts";
 
 declare module "vitest" {

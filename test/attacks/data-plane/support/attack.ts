@@ -1,7 +1,7 @@
 /** What attacks are made with: requests through a client, and bytes through a socket. */
 import { connect } from "node:net";
 import { inject } from "vitest";
-import { type Outcome, type RequestHeaders, send } from "../../support/traffic.ts";
+import { type Outcome, type RequestHeaders, send } from "../../../support/traffic.ts";
 import { ARRIVALS, type Seen } from "./origin.ts";
 
 export const attacked = inject("attacked");

@@ -5,7 +5,7 @@
 import { Agent } from "node:http";
 import { readdirSync } from "node:fs";
 import { expect, it } from "vitest";
-import { send } from "../support/traffic.ts";
+import { send } from "../../support/traffic.ts";
 import { attacked, get, unused, withKey } from "./support/attack.ts";
 
 /** The bench goes on to a million (`npm run bench`): bench/distinct-urls.ts. */
