@@ -8,7 +8,7 @@ import type { Exchange } from "./exchange.ts";
 export function outboundHeaders(edge: Pick<Edge, "traceIdOf">, x: Omit<Exchange, "headers">): Headers {
   const { request, requestId, consumedHeaders } = x;
   const inbound = request.headers;
-  // The site is in the key of what is stored: the origin is told no other host, port or scheme than that.
+  // The site is in the key of what is stored: the origin is told no other host or scheme than that, and no port.
   const [protocol = "", host = ""] = x.url?.site.split("://") ?? [];
   const headers = cleanRequestHeaders(inbound, { clientIp: x.clientIp, protocol, host });
   for (const name of consumedHeaders) headers.delete(name);

@@ -6,7 +6,7 @@
  * escapes, hosts of other bytes than names have, over-long URLs. Canonicalising twice changes nothing.
  */
 export interface CanonicalUrl {
-  /** Scheme and authority: lower case, no user, no default port. What is stored and what the origin is told is of a site. */
+  /** Scheme and host. What is stored is of a site, and the origin is told nothing else of where the client came to. */
   readonly site: string;
   /** Lower-case host without port. */
   readonly host: string;
@@ -34,9 +34,9 @@ export function canonicalUrl(rawUrl: string): CanonicalResult {
   const end = fragmentAt === -1 ? rawUrl.length : fragmentAt;
   if (end - pathAt > MAX_URL_LENGTH) return { ok: false, reason: "too-long" };
   const protocol = rawUrl.slice(0, scheme).toLowerCase();
-  const { host, port } = hostAndPort(rawUrl.slice(authorityAt, pathAt));
-  if (!isAuthority(host) || !isAuthority(port)) return { ok: false, reason: "bad-host" };
-  const site = `${protocol}://${host}${port === "" || port === DEFAULT_PORTS[protocol] ? "" : `:${port}`}`;
+  const host = hostOf(rawUrl.slice(authorityAt, pathAt));
+  if (!isHost(host)) return { ok: false, reason: "bad-host" };
+  const site = `${protocol}://${host}`;
   const queryAt = rawUrl.indexOf("?", pathAt);
   const pathEnd = queryAt === -1 || queryAt > end ? end : queryAt;
   const query = pathEnd === end ? "" : rawUrl.slice(pathEnd, end);
@@ -60,21 +60,19 @@ function isAuthorityEnd(code: number): boolean {
 }
 
 const OTHER_HOST_BYTES: readonly number[] = [DOT, 0x2d, 0x5f, 0x5b, 0x5d];
-const DEFAULT_PORTS: Readonly<Record<string, string>> = { http: "80", https: "443" };
-
-function hostAndPort(authority: string): { readonly host: string; readonly port: string } {
-  const withPort = authority.slice(authority.lastIndexOf("@") + 1);
+function hostOf(authority: string): string {
+  const at = authority.lastIndexOf("@");
+  const withPort = at === -1 ? authority : authority.slice(at + 1);
   const bracket = withPort.lastIndexOf("]");
   const colon = withPort.indexOf(":", bracket === -1 ? 0 : bracket);
   let host = (colon === -1 ? withPort : withPort.slice(0, colon)).toLowerCase();
-  const port = colon === -1 ? "" : withPort.slice(colon + 1);
   // The same host, written as the root of all names sees it.
   while (host.endsWith(".")) host = host.slice(0, -1);
-  return { host, port };
+  return host;
 }
 
 /** Letters, digits and `.-_:[]`: the runtime lets other bytes through, and they would go on to the origin. */
-function isAuthority(text: string): boolean {
+function isHost(text: string): boolean {
   for (let index = 0; index < text.length; index++) {
     const code = text.charCodeAt(index);
     const letter = code >= 0x61 && code <= 0x7a;

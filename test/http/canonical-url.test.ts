@@ -156,9 +156,9 @@ describe("the canonical URL", () => {
     ["https://X.Example/", "https://x.example"],
     ["https://x.example:443/", "https://x.example"],
     ["http://x.example:80/", "http://x.example"],
-    ["http://x.example:443/", "http://x.example:443"],
-    ["HTTPS://user@x.example.:8443/a", "https://x.example:8443"],
-    ["http://[::1]:8080/", "http://[::1]:8080"],
+    ["http://x.example:443/", "http://x.example"],
+    ["HTTPS://user@x.example.:8443/a", "https://x.example"],
+    ["http://[::1]:8080/", "http://[::1]"],
   ])("of %s is of the site %s", (url, site) => {
     expect(canonicalUrl(url)).toMatchObject({ ok: true, url: { site } });
   });

@@ -19,7 +19,7 @@ import { type Manner, MARKS, type OriginExchange, RememberingOrigin, TRACEABLE_B
 import { MemoryCache, memoryKv, StandIns } from "./stand-ins.ts";
 
 const SECRET = "leak-test-key-secret-0123456789abcdef";
-const OTHER_SITES = ["http://a.example", "https://a.example:8443", "https://b.example"] as const;
+const OTHER_SITES = ["http://a.example", "https://b.example"] as const;
 const POPS = ["here", "there"] as const;
 /** Sequences that share edges, and so whatever these hold. */
 const SEQUENCES_TOGETHER = 200;

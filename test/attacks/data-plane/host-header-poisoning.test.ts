@@ -1,6 +1,6 @@
 /**
  * Poisoning by what surrounds the Host: its port, its case, a dot at its end, a path in it, another host in the request
- * line. Safe: what is stored is of one scheme, host and port, and the origin is told exactly these.
+ * line. Safe: what is stored is of one scheme and host, and the origin is told exactly these.
  */
 import { expect, it } from "vitest";
 import { arrivals, raw, type RawAnswer, unused } from "./support/attack.ts";
@@ -9,17 +9,15 @@ const ask = (path: string, host: string, target = path): Promise<RawAnswer> =>
   raw(`GET ${target} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`);
 
 it.each([
-  ["a port", "shop.example:1337", "shop.example:1337"],
-  ["another case", "SHOP.example", "shop.example"],
-  ["a dot at its end", "shop.example.", "shop.example"],
-  ["the default port", "shop.example:80", "shop.example"],
-])("%s: the origin is told what is keyed", async (_what, host, told) => {
+  ["a port", "shop.example:1337"],
+  ["another case", "SHOP.example"],
+  ["a dot at its end", "shop.example."],
+  ["the default port", "shop.example:80"],
+])("%s is neither keyed nor told to the origin", async (_what, host) => {
   const path = unused("shared");
   await ask(path, host);
   await ask(path, "shop.example");
-  const seen = await arrivals(path);
-  const hosts = seen.map(({ headers }) => headers["x-forwarded-host"]);
-  expect(hosts).toEqual(told === "shop.example" ? ["shop.example"] : [told, "shop.example"]);
+  expect((await arrivals(path)).map(({ headers }) => headers["x-forwarded-host"])).toEqual(["shop.example"]);
 });
 
 it.each([
