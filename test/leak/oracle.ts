@@ -89,8 +89,9 @@ function whyNotToldNow(question: Question, made: OriginExchange): string | undef
   return whyAnotherVariant(question, made);
 }
 
-/** A failure may be kept where the origin says how long. */
-const isKept = ({ manner }: OriginExchange): boolean => directivesOf(manner).some(([name]) => name.endsWith("age"));
+/** A failure may be kept where the origin says how long, or that it is for all (RFC 9111 section 4.2.2). */
+const isKept = ({ manner }: OriginExchange): boolean =>
+  directivesOf(manner).some(([name]) => name.endsWith("age") || name === "public");
 
 /** Statuses by which an origin takes back what it had answered before. */
 export const TAKES_BACK: readonly number[] = [401, 403, 404, 410];
