@@ -1,8 +1,43 @@
 import { fileURLToPath } from "node:url";
 import { cloudflareTest } from "@cloudflare/vitest-plugin";
+import type { Plugin } from "vite";
 import { defineConfig } from "vitest/config";
 
 const path = (relative: string): string => fileURLToPath(new URL(relative, import.meta.url));
+
+const insideWorkerd = (): ReturnType<typeof cloudflareTest> =>
+  cloudflareTest({
+    wrangler: { configPath: "./wrangler.toml" },
+    miniflare: {
+      bindings: {
+        WEIR_KEY_SECRET: "test-key-secret-0123456789abcdef0123456789",
+        WEIR_ADMIN_TOKEN: "test-admin-token-0123456789abcdef0123456",
+        WEIR_PROXY_SECRET: "test-proxy-secret-0123456789abcdef012345",
+        WEIR_POP: "test-pop",
+        // What tests on Node read from their environment.
+        TEST_SEED: process.env["WEIR_SEED"] ?? "1",
+        TEST_DRILL: process.env["WEIR_DRILL"] ?? "",
+      },
+    },
+  });
+
+/** Modules of which `test/leak/switched` has one that can take safeguards away; these import the true ones. */
+const SWITCHED = new Map(
+  ["policy/cache/storing.ts", "policy/cache/freshness.ts", "edge/cache/receiving.ts"].map((module) => [
+    path(`./src/${module}`),
+    path(`./test/leak/switched/${module.slice(module.lastIndexOf("/") + 1)}`),
+  ]),
+);
+const TRUE = "#true/";
+const withSwitches: Plugin = {
+  name: "weir-safeguards",
+  enforce: "pre",
+  async resolveId(source, importer) {
+    if (source.startsWith(TRUE)) return `${path(`./src/${source.slice(TRUE.length)}`)}?true`;
+    const resolved = await this.resolve(source, importer, { skipSelf: true });
+    return resolved === null ? undefined : SWITCHED.get(resolved.id);
+  },
+};
 
 /**
  * The projects run one after the other (`groupOrder`), each with as many files at once as it bears on the two cores of
@@ -15,7 +50,7 @@ export default defineConfig({
         // Pure code, on Node: policies, config, HTTP, command line parsing.
         test: {
           name: "unit",
-          include: ["test/{policy,config,http,conformance/policy}/**/*.test.ts", "test/*.test.ts"],
+          include: ["test/{policy,config,http,fuzz,conformance/policy}/**/*.test.ts", "test/*.test.ts"],
           environment: "node",
           // No test here changes a global or a module: files may share a process, and its imports.
           isolate: false,
@@ -26,26 +61,34 @@ export default defineConfig({
       },
       {
         // Objects and stages, inside workerd.
-        plugins: [
-          cloudflareTest({
-            wrangler: { configPath: "./wrangler.toml" },
-            miniflare: {
-              bindings: {
-                WEIR_KEY_SECRET: "test-key-secret-0123456789abcdef0123456789",
-                WEIR_ADMIN_TOKEN: "test-admin-token-0123456789abcdef0123456",
-                WEIR_PROXY_SECRET: "test-proxy-secret-0123456789abcdef012345",
-                WEIR_POP: "test-pop",
-              },
-            },
-          }),
-        ],
+        plugins: [insideWorkerd()],
         resolve: { alias: { "#bundled-config": path("./test/support/bundled-config.ts") } },
         test: {
           name: "workers",
-          include: ["test/{coordinators,edge,hono,attacks}/**/*.test.ts"],
+          include: ["test/{coordinators,edge,hono}/**/*.test.ts", "test/attacks/*.test.ts"],
           maxWorkers: 4,
           sequence: { groupOrder: 1 },
           testTimeout: 20_000,
+        },
+      },
+      {
+        // The pipeline inside workerd, with safeguards that can be taken away.
+        plugins: [withSwitches, insideWorkerd()],
+        resolve: { alias: { "#bundled-config": path("./test/support/bundled-config.ts") } },
+        test: { name: "leak", include: ["test/leak/*.test.ts"], maxWorkers: 1, sequence: { groupOrder: 4 } },
+      },
+      {
+        // The data plane's attacks of docs/threat-model.md, each a file, all against one gateway.
+        test: {
+          name: "attacks",
+          include: ["test/attacks/data-plane/*.test.ts"],
+          environment: "node",
+          globalSetup: "./test/attacks/data-plane/support/setup.ts",
+          isolate: false,
+          fileParallelism: false,
+          sequence: { groupOrder: 5 },
+          testTimeout: 30_000,
+          hookTimeout: 60_000,
         },
       },
       {

@@ -12,6 +12,12 @@ import { startGateway } from "../local/gateway.ts";
 import { freePorts } from "../local/ports.ts";
 import { type LoadResult, loadConfig } from "../src/config/load.ts";
 import { mintApiKey } from "../src/platform/api-key.ts";
+import {
+  type DistinctUrlFigures,
+  distinctUrlsFail,
+  distinctUrlsReport,
+  measureDistinctUrls,
+} from "./distinct-urls-report.ts";
 import { type LeaseCallFigures, measureLeaseCalls } from "./lease-calls.ts";
 import { type LimiterFigures, limiterFails, limiterReport, measureLimiter } from "./limiter-report.ts";
 import { load, type Round, tool } from "./load.ts";
@@ -162,8 +168,10 @@ async function main(): Promise<number> {
   origin.disconnect();
   console.error("the limiter alone");
   const limiter = await measureLimiter();
-  const failed = report(contenders, { json: values.json, seconds, rounds, leaseCalls, limiter });
-  return failed || limiterFails(limiter) ? 1 : 0;
+  console.error("a million distinct URLs");
+  const distinctUrls = await measureDistinctUrls();
+  const failed = report(contenders, { json: values.json, seconds, rounds, leaseCalls, limiter, distinctUrls });
+  return failed || limiterFails(limiter) || distinctUrlsFail(distinctUrls) ? 1 : 0;
 }
 
 interface Report {
@@ -172,6 +180,7 @@ interface Report {
   readonly rounds: number;
   readonly leaseCalls: LeaseCallFigures;
   readonly limiter: LimiterFigures;
+  readonly distinctUrls: DistinctUrlFigures;
 }
 
 /** True: something failed. */
@@ -197,6 +206,7 @@ function report(contenders: readonly Contender[], options: Report): boolean {
       );
     }
     console.log(`\n${limiterReport(options.limiter, options.leaseCalls)}`);
+    console.log(distinctUrlsReport(options.distinctUrls));
   }
   return rows.some((row) => row.errors > 0 || !(row.requestsPerSecond > 0)) || options.leaseCalls.refused > 0;
 }

@@ -13,6 +13,8 @@ declare global {
       readonly METRICS: DurableObjectNamespace<Metrics>;
       readonly CONTROL: DurableObjectNamespace<Control>;
       readonly TENANT_INDEX: DurableObjectNamespace<TenantIndex>;
+      readonly TEST_SEED: string;
+      readonly TEST_DRILL: string;
     }
   }
 }

@@ -3,6 +3,7 @@
  * valid. File access is the caller's, so that the same code runs on Node and in the Worker.
  */
 import {
+  createScanner,
   findNodeAtLocation,
   getNodeValue,
   type Node,
@@ -49,6 +50,8 @@ export interface LoadOptions extends PageSource {
 
 const FORBIDDEN_KEYS: readonly string[] = ["__proto__", "constructor", "prototype"];
 const MAX_PROBLEMS = 100;
+/** Ten times what a config can use; the parser goes into each level by a call of its own. */
+const MAX_DEPTH = 100;
 const BYTE_ORDER_MARK = "\uFEFF";
 
 export async function loadConfig(fileText: string, options: LoadOptions): Promise<LoadResult> {
@@ -86,6 +89,10 @@ function parseConfig(text: string, schema: typeof configSchema): Parsed {
       { offset: 0, path: [], message: `the file has ${bytes} bytes; it must be smaller than ${BOUNDS.fileBytes}` },
     ]);
   }
+  const tooDeepAt = offsetBeyondDepth(text);
+  if (tooDeepAt !== undefined) {
+    return refused(text, [{ offset: tooDeepAt, path: [], message: `is nested more than ${MAX_DEPTH} deep` }]);
+  }
   const errors: ParseError[] = [];
   const tree = parseTree(text, errors, { allowTrailingComma: true });
   if (errors.length > 0 || tree === undefined) {
@@ -97,6 +104,19 @@ function parseConfig(text: string, schema: typeof configSchema): Parsed {
   const parsed = schema.safeParse(getNodeValue(tree));
   if (!parsed.success) return refused(text, locate(tree, parsed.error.issues.flatMap(issueFindings)));
   return { ok: true, tree, file: parsed.data };
+}
+
+/** Where the text is nested too deeply; undefined: nowhere. */
+function offsetBeyondDepth(text: string): number | undefined {
+  const scanner = createScanner(text, true);
+  let depth = 0;
+  for (scanner.scan(); scanner.getTokenOffset() < text.length; scanner.scan()) {
+    const first = text.charAt(scanner.getTokenOffset());
+    if (first === "{" || first === "[") depth++;
+    else if (first === "}" || first === "]") depth--;
+    if (depth > MAX_DEPTH) return scanner.getTokenOffset();
+  }
+  return undefined;
 }
 
 /** One line for people: `weir.jsonc:3:7 plans.free: message`. */
@@ -122,7 +142,7 @@ function toProblems(text: string, findings: readonly LocatedFinding[]): Problem[
 
 function syntaxFindings(text: string, errors: readonly ParseError[]): LocatedFinding[] {
   if (text.trim() === "") return [{ offset: 0, path: [], message: "the file is blank" }];
-  return errors.map(({ error, offset, length }) => ({
+  return errors.slice(0, MAX_PROBLEMS).map(({ error, offset, length }) => ({
     offset,
     path: [],
     message: `broken JSON: ${words(printParseErrorCode(error))}, found ${JSON.stringify(text.slice(offset, offset + Math.max(length, 1)))}`,

@@ -112,6 +112,8 @@ export interface TrustedHeaderRule {
 export interface CacheConfig {
   /** "shared": one entry for all tenants; "tenant": the tenant is part of the key. */
   readonly scope: "shared" | "tenant";
+  /** Lower-case: request headers that go to the origin beside those HTTP defines. */
+  readonly forwardHeaders: readonly string[];
   /** Freshness when the origin says nothing; undefined: as RFC 9111 says. */
   readonly freshForMs?: number;
   /** Used where the origin says nothing about it. */

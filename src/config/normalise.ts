@@ -250,6 +250,7 @@ function normaliseRoute(route: RouteFile, pages: ReadPages): RouteConfig {
 function normaliseCache(cache: NonNullable<RouteFile["cache"]>): NonNullable<RouteConfig["cache"]> {
   return {
     scope: cache.scope ?? "shared",
+    forwardHeaders: (cache.forwardHeaders ?? []).map((name) => name.toLowerCase()),
     ...(cache.ttl === undefined ? {} : { freshForMs: durationMs(cache.ttl) }),
     ...(cache.negativeTtl === undefined ? {} : { negativeForMs: durationMs(cache.negativeTtl) }),
     ...(cache.staleWhileRevalidate === undefined

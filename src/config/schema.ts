@@ -20,6 +20,7 @@ export const BOUNDS = {
   origins: 100,
   plans: 1_000,
   limitsPerScope: 20,
+  forwardHeaders: 32,
   /** Addresses, networks and keys of one list. */
   accessEntries: 1_000,
   /** Tokens. */
@@ -275,6 +276,13 @@ const cache = strict({
     .describe("Serve stale while refreshing behind the answer, where the origin says nothing.")
     .optional(),
   staleIfError: duration.describe("Serve stale when the origin fails, where the origin says nothing.").optional(),
+  forwardHeaders: z
+    .array(headerName)
+    .max(BOUNDS.forwardHeaders)
+    .describe(
+      "Request headers that go to the origin beside those that HTTP defines; it must name in Vary what it answers by.",
+    )
+    .optional(),
   snapshot: duration.describe("Least time between two world-wide snapshots of one page.").optional(),
 });
 

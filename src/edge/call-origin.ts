@@ -12,7 +12,7 @@ import type { FailureKind, Verdict } from "../policy/breaker/types.ts";
 import type { Priority } from "../policy/limits/types.ts";
 import { earnRetry, mayRepeat, retryWait } from "../policy/forwarding/retry.ts";
 import { isFinalStatus, verdictOfFailure, verdictOfStatus } from "../policy/forwarding/verdict.ts";
-import { readResponseBody } from "./body.ts";
+import { readResponseBody, type Upload } from "./body.ts";
 import type { BreakerPassage } from "./exchange.ts";
 import { type OriginSight, type OriginViews, probeTimeoutOf } from "./origin-views.ts";
 
@@ -28,6 +28,8 @@ export interface OriginRequest {
   /** Cleaned; `Weir-Attempt` is set on it. */
   readonly headers: Headers;
   readonly body: ArrayBuffer | ReadableStream | null;
+  /** Whose stream `body` is, where it comes from a client. */
+  readonly upload?: Upload | undefined;
   readonly deadlineMs: number;
   /** Who is shed first when the origin's slots run out. */
   readonly priority: Priority;
@@ -51,17 +53,22 @@ export interface OriginAnswer {
   readonly attempts: number;
 }
 
+/** client-gone: nobody waits any more. The others: its body was too slow, or too large. */
+type ClientFault = "client-gone" | "body-late" | "body-too-large";
+const isClientFault = (reason: OriginFailed["reason"]): reason is ClientFault =>
+  reason === "client-gone" || reason === "body-late" || reason === "body-too-large";
+
 export interface OriginFailed {
   readonly kind: "failed";
-  /** Bulkheads: no slot was free, of the origin or of the tenant there. client-gone: nobody waits any more. */
-  readonly reason: FailureKind | "bulkhead" | "tenant-bulkhead" | "client-gone";
+  /** Bulkheads: no slot was free, of the origin or of the tenant there. The client's faults say nothing of the origin. */
+  readonly reason: FailureKind | "bulkhead" | "tenant-bulkhead" | ClientFault;
   readonly attempts: number;
   /** The limits of slots that were used up. */
   readonly violated?: readonly LimitConfig[];
   readonly retryAfterMs?: number;
 }
 
-type Attempt = OriginAnswer | (OriginFailed & { readonly reason: FailureKind | "client-gone" });
+type Attempt = OriginAnswer | (OriginFailed & { readonly reason: FailureKind | ClientFault });
 
 export async function callOrigin(views: OriginViews, request: OriginRequest): Promise<OriginAnswer | OriginFailed> {
   const sight = views.sight(request.origin.stateId);
@@ -88,7 +95,7 @@ function waitBeforeRetry(
   endsAtMs: number,
 ): number | undefined {
   const { passage, origin, body, inboundAttempt } = request;
-  if (outcome.kind === "failed" && outcome.reason === "client-gone") return undefined;
+  if (outcome.kind === "failed" && isClientFault(outcome.reason)) return undefined;
   if (passage.kind !== "go" || !passage.mayRetry || inboundAttempt || body instanceof ReadableStream) return undefined;
   // The breaker may have opened since this call began.
   if (!mayRetry(sight, origin.config.breaker)) return undefined;
@@ -131,7 +138,9 @@ async function attemptOnce(
     1,
     Math.min(passage.kind === "probe" ? probeTimeoutOf(origin) : origin.config.tryTimeoutMs, leftMs),
   );
+  let clientLate = false;
   const timeOut = (): void => {
+    clientLate = request.upload?.waitsForClient() === true;
     abort.abort(new DOMException("the attempt timed out", "TimeoutError"));
   };
   let late = false;
@@ -141,9 +150,10 @@ async function attemptOnce(
     earlyMs >= timeoutMs
       ? timeOut
       : (): void => {
+          timer = setTimeout(timeOut, timeoutMs - earlyMs);
+          if (request.upload?.waitsForClient() === true) return;
           late = true;
           views.noteFailure(sight, epoch, "late", request);
-          timer = setTimeout(timeOut, timeoutMs - earlyMs);
         },
     Math.min(earlyMs, timeoutMs),
   );
@@ -157,7 +167,9 @@ async function attemptOnce(
     clientGone?.addEventListener("abort", leave);
   }
   headers.set("weir-attempt", String(attempt));
-  const outcome = await fetchOnce(request, attempt, abort.signal);
+  const fetched = await fetchOnce(request, attempt, abort.signal);
+  const outcome: Attempt =
+    clientLate && fetched.kind === "failed" ? { kind: "failed", reason: "body-late", attempts: attempt } : fetched;
   clientGone?.removeEventListener("abort", leave);
   clearTimeout(timer);
   const verdict = verdictOf(outcome);
@@ -173,7 +185,7 @@ async function attemptOnce(
 
 function verdictOf(outcome: Attempt): Verdict {
   if (outcome.kind === "answer") return outcome.verdict;
-  return outcome.reason === "client-gone" ? { kind: "ignored" } : verdictOfFailure(outcome.reason);
+  return isClientFault(outcome.reason) ? { kind: "ignored" } : verdictOfFailure(outcome.reason);
 }
 
 /** A call still pending then is reported; undefined for probes, and where every call would have ended before. */
@@ -186,7 +198,8 @@ async function fetchOnce(request: OriginRequest, attempt: number, signal: AbortS
   const { origin, method, path, query, headers, body } = request;
   const failed = (reason: FailureKind): Attempt => {
     const gone = request.passage.kind === "go" && request.clientGone?.aborted === true;
-    return { kind: "failed", reason: gone ? "client-gone" : reason, attempts: attempt };
+    const fault = request.upload?.isTooLarge() === true ? "body-too-large" : reason;
+    return { kind: "failed", reason: gone ? "client-gone" : fault, attempts: attempt };
   };
   let response: Response;
   try {

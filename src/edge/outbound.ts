@@ -1,5 +1,5 @@
 /** What of a request's headers goes to the origin. Touching headers is the dearest part of a request, so it is done late. */
-import { cleanRequestHeaders, isPassedOn } from "../http/headers.ts";
+import { cleanRequestHeaders, isDefined, isPassedOn, keepDefined } from "../http/headers.ts";
 import { isTraceparent, traceparentOf } from "../http/traceparent.ts";
 import type { HeaderReader } from "../policy/cache/freshness.ts";
 import type { Edge } from "./edge.ts";
@@ -8,23 +8,32 @@ import type { Exchange } from "./exchange.ts";
 export function outboundHeaders(edge: Pick<Edge, "traceIdOf">, x: Omit<Exchange, "headers">): Headers {
   const { request, requestId, consumedHeaders } = x;
   const inbound = request.headers;
-  const headers = cleanRequestHeaders(inbound, {
-    clientIp: x.clientIp,
-    protocol: request.url.startsWith("https:") ? "https" : "http",
-    host: inbound.get("host") ?? x.url?.host ?? "",
-  });
+  // The site is in the key of what is stored: the origin is told no other host or scheme than that, and no port.
+  const [protocol = "", host = ""] = x.url?.site.split("://") ?? [];
+  const headers = cleanRequestHeaders(inbound, { clientIp: x.clientIp, protocol, host });
   for (const name of consumedHeaders) headers.delete(name);
+  if (request.method === "GET" || request.method === "HEAD") {
+    // No body goes with them, so nothing about one.
+    for (const name of BODY_FIELDS) headers.delete(name);
+    const policy = x.route?.config.cache;
+    if (policy !== undefined) keepDefined(headers, policy.forwardHeaders);
+  }
   if (!isTraceparent(inbound.get("traceparent"))) {
     headers.set("traceparent", traceparentOf(edge.traceIdOf(requestId), requestId));
   }
   return headers;
 }
 
+const BODY_FIELDS: readonly string[] = ["content-length", "content-type", "content-encoding", "expect"];
+
 /** One field as the origin sees it, without making the others where that can be told. */
 export const fieldsOf =
   (x: Exchange): HeaderReader =>
   (name) =>
-    isPassedOn(name) && !x.consumedHeaders.includes(name) && namesNothing(x.request.headers.get("connection"))
+    isDefined(name) &&
+    isPassedOn(name) &&
+    !x.consumedHeaders.includes(name) &&
+    namesNothing(x.request.headers.get("connection"))
       ? x.request.headers.get(name)
       : x.headers.get(name);
 

@@ -8,6 +8,8 @@ const KIND: Readonly<Record<Refusal, PageKind>> = {
   "bad-request": "refused",
   "method-not-allowed": "refused",
   loop: "refused",
+  "body-late": "refused",
+  "body-too-large": "refused",
   "no-route": "not-found",
   unauthenticated: "unauthenticated",
   "invalid-key": "unauthenticated",

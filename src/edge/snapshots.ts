@@ -15,6 +15,8 @@ import type { OriginPurges } from "./purges.ts";
 
 /** URLs whose next occasion this isolate remembers. */
 const MAX_REMEMBERED = 20_000;
+/** Of their names, which are as long as URLs. */
+const REMEMBERED_BYTES = 8 * 1_048_576;
 /** Snapshots this isolate keeps at hand during an outage, and for how long without asking again. */
 const MAX_AT_HAND = 500;
 const AT_HAND_BYTES = 8 * 1_048_576;
@@ -53,12 +55,16 @@ const asWhole = (entry: StoredResponse): WholeResponse | undefined =>
 export class Snapshots {
   readonly stats: SnapshotStats = { written: 0, retired: 0, served: 0, failures: 0 };
   /** Key → when the coordinator may be asked again. */
-  readonly #askAgainAtMs = new LRUCache<string, number>({ max: MAX_REMEMBERED });
+  readonly #askAgainAtMs = new LRUCache<string, number>({
+    max: MAX_REMEMBERED,
+    maxSize: REMEMBERED_BYTES,
+    sizeCalculation: (_atMs, key) => key.length + 64,
+  });
   readonly #atHand = new LRUCache<string, StoredResponse>({
     max: MAX_AT_HAND,
     maxSize: AT_HAND_BYTES,
     ttl: AT_HAND_MS,
-    sizeCalculation: ({ bytes }) => bytes + 1_024,
+    sizeCalculation: ({ bytes }, key) => bytes + key.length + 1_024,
   });
 
   /** The work of writing it, where it may be due; undefined: it is not. */

@@ -2,10 +2,12 @@
  * The canonical form of a request's URL: the only form that anything after ingress sees, so that routing, cache key and
  * origin URL can never disagree. Percent-encoded unreserved characters are decoded, other escapes get upper-case hex;
  * backslashes become slashes, duplicate slashes one; dot segments, also encoded ones, are removed; `;` and `%2F` stay
- * data. Refused: control bytes, raw or encoded (in a query, encoded tabs and line breaks pass: forms send them), broken
- * escapes, over-long URLs. Canonicalising twice changes nothing.
+ * data; a host loses the dot at its end. Refused: control bytes, raw or encoded (in a query, encoded tabs and line breaks pass: forms send them), broken
+ * escapes, hosts of other bytes than names have, over-long URLs. Canonicalising twice changes nothing.
  */
 export interface CanonicalUrl {
+  /** Scheme and host. What is stored is of a site, and the origin is told nothing else of where the client came to. */
+  readonly site: string;
   /** Lower-case host without port. */
   readonly host: string;
   /** Canonical path, starts with "/". */
@@ -16,7 +18,7 @@ export interface CanonicalUrl {
 
 export type CanonicalResult =
   | { readonly ok: true; readonly url: CanonicalUrl }
-  | { readonly ok: false; readonly reason: "control-byte" | "bad-escape" | "too-long" | "not-http" };
+  | { readonly ok: false; readonly reason: "control-byte" | "bad-escape" | "bad-host" | "too-long" | "not-http" };
 
 /** Path and query together, in UTF-16 units. */
 export const MAX_URL_LENGTH = 8_192;
@@ -31,18 +33,21 @@ export function canonicalUrl(rawUrl: string): CanonicalResult {
   const fragmentAt = rawUrl.indexOf("#", pathAt);
   const end = fragmentAt === -1 ? rawUrl.length : fragmentAt;
   if (end - pathAt > MAX_URL_LENGTH) return { ok: false, reason: "too-long" };
+  const protocol = rawUrl.slice(0, scheme).toLowerCase();
   const host = hostOf(rawUrl.slice(authorityAt, pathAt));
+  if (!isHost(host)) return { ok: false, reason: "bad-host" };
+  const site = `${protocol}://${host}`;
   const queryAt = rawUrl.indexOf("?", pathAt);
   const pathEnd = queryAt === -1 || queryAt > end ? end : queryAt;
   const query = pathEnd === end ? "" : rawUrl.slice(pathEnd, end);
   if (query !== "" && hasControlByte(query)) return { ok: false, reason: "control-byte" };
   const rawPath = pathEnd === pathAt ? "/" : rawUrl.slice(pathAt, pathEnd);
-  if (isPlainPath(rawPath)) return { ok: true, url: { host, path: rawPath, query } };
+  if (isPlainPath(rawPath)) return { ok: true, url: { site, host, path: rawPath, query } };
   const path = canonicalPath(rawPath);
   if (typeof path !== "string") return { ok: false, reason: path.reason };
   return path.length + query.length > MAX_URL_LENGTH
     ? { ok: false, reason: "too-long" }
-    : { ok: true, url: { host, path, query } };
+    : { ok: true, url: { site, host, path, query } };
 }
 
 const SLASH = 0x2f;
@@ -54,12 +59,27 @@ function isAuthorityEnd(code: number): boolean {
   return code === SLASH || code === BACKSLASH || code === 0x3f || code === 0x23;
 }
 
+const OTHER_HOST_BYTES: readonly number[] = [DOT, 0x2d, 0x5f, 0x5b, 0x5d];
 function hostOf(authority: string): string {
   const at = authority.lastIndexOf("@");
   const withPort = at === -1 ? authority : authority.slice(at + 1);
   const bracket = withPort.lastIndexOf("]");
   const colon = withPort.indexOf(":", bracket === -1 ? 0 : bracket);
-  return (colon === -1 ? withPort : withPort.slice(0, colon)).toLowerCase();
+  let host = (colon === -1 ? withPort : withPort.slice(0, colon)).toLowerCase();
+  // The same host, written as the root of all names sees it.
+  while (host.endsWith(".")) host = host.slice(0, -1);
+  return host;
+}
+
+/** Letters, digits and `.-_:[]`: the runtime lets other bytes through, and they would go on to the origin. */
+function isHost(text: string): boolean {
+  for (let index = 0; index < text.length; index++) {
+    const code = text.charCodeAt(index);
+    const letter = code >= 0x61 && code <= 0x7a;
+    // Digits and the colon are neighbours.
+    if (!letter && !(code >= 0x30 && code <= 0x3a) && !OTHER_HOST_BYTES.includes(code)) return false;
+  }
+  return true;
 }
 
 /** The fast path: nothing in it would be changed. Every request comes through here; it allocates nothing. */

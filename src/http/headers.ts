@@ -27,10 +27,67 @@ const NOT_FORWARDED: ReadonlySet<string> = new Set([
   "x-method-override",
   "true-client-ip",
   "proxy-authorization",
+  // What they name or claim is kept from routing, so it is kept from the origin, too.
+  "x-host",
+  "x-original-host",
+  "x-forwarded",
+  "x-cluster-client-ip",
+  "x-originating-ip",
+  "x-remote-ip",
+  "x-remote-addr",
+  "http2-settings",
 ]);
 
 /** Whole families of names, likewise. */
 const CLAIMED_FAMILIES: readonly string[] = ["x-forwarded-", "cf-", "weir-"];
+
+/**
+ * What may go to an origin whose answers are stored: fields whose meaning HTTP or browsers define, so that an origin knows
+ * to name them in Vary, and those we write ourselves. Any other field could change an answer that all get, unseen.
+ */
+const DEFINED: ReadonlySet<string> = new Set([
+  "accept",
+  "accept-charset",
+  "accept-datetime",
+  "accept-encoding",
+  "accept-language",
+  "authorization",
+  "baggage",
+  "cache-control",
+  "cdn-loop",
+  "cookie",
+  "device-memory",
+  "dnt",
+  "downlink",
+  "dpr",
+  "ect",
+  "from",
+  "if-match",
+  "if-modified-since",
+  "if-none-match",
+  "if-range",
+  "if-unmodified-since",
+  "origin",
+  "pragma",
+  "prefer",
+  "priority",
+  "purpose",
+  "range",
+  "referer",
+  "rtt",
+  "save-data",
+  "traceparent",
+  "tracestate",
+  "upgrade-insecure-requests",
+  "user-agent",
+  "via",
+  "viewport-width",
+  "width",
+  "x-forwarded-for",
+  "x-forwarded-host",
+  "x-forwarded-proto",
+]);
+const DEFINED_FAMILY = "sec-";
 
 export const VIA = "1.1 weir";
 const LOOP_TOKEN = "weir";
@@ -55,6 +112,15 @@ export function cleanRequestHeaders(inbound: Headers, by: ForwardedBy): Headers 
   headers.append("cdn-loop", LOOP_TOKEN);
   return headers;
 }
+
+/** Drops, in place, what HTTP does not define, but for the names in `more` (lower case). */
+export function keepDefined(headers: Headers, more: readonly string[]): void {
+  const names = Array.from(headers.keys());
+  for (const name of names) if (!isDefined(name) && !more.includes(name)) headers.delete(name);
+}
+
+/** `name` in lower case. */
+export const isDefined = (name: string): boolean => DEFINED.has(name) || name.startsWith(DEFINED_FAMILY);
 
 /** Drops from an origin's answer, in place, what is not for the client. */
 export function cleanResponseHeaders(headers: Headers): void {

@@ -4,6 +4,8 @@ export type Refusal =
   | "bad-request"
   | "method-not-allowed"
   | "loop"
+  | "body-late"
+  | "body-too-large"
   | "no-route"
   | "unauthenticated"
   | "invalid-key"
@@ -40,6 +42,8 @@ export const REFUSALS: Readonly<Record<Refusal, Kind>> = {
   "bad-request": { status: 400, title: "The request's URL is not acceptable", type: own("bad-request") },
   "method-not-allowed": { status: 405, title: "This method is not allowed here", type: own("method-not-allowed") },
   loop: { status: 508, title: "The request came round in a loop", type: own("loop") },
+  "body-late": { status: 408, title: "The request's body came too slowly", type: own("body-late") },
+  "body-too-large": { status: 413, title: "The request's body is too large", type: own("body-too-large") },
   "no-route": { status: 404, title: "Nothing is routed here", type: own("no-route") },
   unauthenticated: { status: 401, title: "A credential is needed", type: own("unauthenticated") },
   "invalid-key": { status: 401, title: "The credential is not valid", type: own("invalid-key") },

@@ -125,6 +125,7 @@ function parse(presented: string): (WrittenClaims & { readonly mac: Uint8Array }
   if (text === undefined || mac?.length !== MAC_BYTES || !isHex(keyId)) return undefined;
   // One text for each key: what decodes to the same bytes but is written otherwise is refused.
   if (base64url(mac) !== presented.slice(macAt)) return undefined;
+  if (base64url(text) !== presented.slice(prefix.length, textEnd)) return undefined;
   return { prefix, text: new TextDecoder().decode(text), keyId, mac };
 }
 

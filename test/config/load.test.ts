@@ -40,6 +40,17 @@ const withPage = (page: string) => ({
 });
 
 describe("a config file that is not JSON", () => {
+  it("that is nested without end is refused, and overflows no stack", async () => {
+    for (const open of ["[", '{"a":', '[{"a":[']) {
+      const [first, ...more] = await problemsOfText(open.repeat(100_000));
+      expect(first?.message).toBe("is nested more than 100 deep");
+      expect(more).toEqual([]);
+    }
+    expect(lines(await problemsOfText(`{ "a": "${"[".repeat(500)}" /* ${"{".repeat(500)} */ }`))[0]).not.toContain(
+      "nested",
+    );
+  });
+
   it("is refused with the line and column of the first mistake", async () => {
     const [first] = await problemsOfText('{\n  // a comment is fine\n  "version" 1,\n}');
     expect(first).toMatchObject({ path: "", line: 3, column: 13 });

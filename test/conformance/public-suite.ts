@@ -41,6 +41,9 @@ function startOrigin(): Promise<Server> {
   });
 }
 
+/** What its client and its origin say to each other, and what it varies by. */
+const ITS_OWN_FIELDS: readonly string[] = ["Test-ID", "Req-Num", "Foo", "Bar", "Baz", "Other", "Abc"];
+
 /**
  * Runs the cases whose ids are given, or all that are for caches that are no browser's; `paused`: also those that wait for
  * three seconds in between. What fails and is not `known` to is tried once more by itself: lifetimes of two seconds are
@@ -62,7 +65,7 @@ export async function runPublicSuite(
       identity: [{ type: "anonymous", plan: "open" }],
       plans: { open: {} },
       routes: [
-        { id: "tests", match: { path: "/test/*" }, origin: "suite", cache: {} },
+        { id: "tests", match: { path: "/test/*" }, origin: "suite", cache: { forwardHeaders: ITS_OWN_FIELDS } },
         { id: "control", match: { path: "/*" }, origin: "suite" },
       ],
     });

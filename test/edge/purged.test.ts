@@ -216,7 +216,7 @@ describe("a purge", () => {
         vary: [],
         bytes: 3,
       };
-      const key = `app\n\ngateway.example\n${path}`;
+      const key = `app\n\nhttps://gateway.example\n${path}`;
       await caches.default.put(
         `https://weir-cache.invalid/old-format/${encodeURIComponent(key)}?`,
         new Response(body, {

@@ -32,7 +32,7 @@ describe("the canonical URL of anything", () => {
         const once = canonicalUrl(url);
         if (!once.ok) return;
         accepted++;
-        expect(canonicalUrl(`https://${once.url.host}${once.url.path}${once.url.query}`)).toEqual(once);
+        expect(canonicalUrl(`${once.url.site}${once.url.path}${once.url.query}`)).toEqual(once);
       }),
       { numRuns: 2_000 },
     );
@@ -118,7 +118,7 @@ describe("the canonical path", () => {
 
 describe("the canonical URL", () => {
   it("keeps the query as it came and drops the fragment", () => {
-    const url = { host: "x.example", path: "/b", query: "?q=%2e%2e/../%zz&b=//" };
+    const url = { site: ORIGIN, host: "x.example", path: "/b", query: "?q=%2e%2e/../%zz&b=//" };
     expect(of("/a/../b?q=%2e%2e/../%zz&b=//#top?x")).toEqual({ ok: true, url });
   });
 
@@ -145,11 +145,30 @@ describe("the canonical URL", () => {
     ["https://x.example:8443/", "x.example"],
     ["https://user:pass@x.example:1/", "x.example"],
     ["http://[::1]:8080/", "[::1]"],
+    ["https://x.example./", "x.example"],
     ["http://x.example?@evil.example/", "x.example"],
     ["http://x.example\\@evil.example/", "x.example"],
   ])("of %s has the host %s", (url, host) => {
     expect(canonicalUrl(url)).toMatchObject({ ok: true, url: { host } });
   });
+
+  it.each([
+    ["https://X.Example/", "https://x.example"],
+    ["https://x.example:443/", "https://x.example"],
+    ["http://x.example:80/", "http://x.example"],
+    ["http://x.example:443/", "http://x.example"],
+    ["HTTPS://user@x.example.:8443/a", "https://x.example"],
+    ["http://[::1]:8080/", "http://[::1]"],
+  ])("of %s is of the site %s", (url, site) => {
+    expect(canonicalUrl(url)).toMatchObject({ ok: true, url: { site } });
+  });
+
+  it.each(["http://a b/", "http://a%2fb/", "http://a,b/", 'http://a"/', "http://é/"])(
+    "of %s is refused for its host",
+    (url) => {
+      expect(canonicalUrl(url)).toEqual({ ok: false, reason: "bad-host" });
+    },
+  );
 
   it("needs a scheme", () => {
     expect(canonicalUrl("/a/b")).toEqual({ ok: false, reason: "not-http" });

@@ -8,6 +8,8 @@ describe("a refusal", () => {
       "bad-request": 400,
       "method-not-allowed": 405,
       loop: 508,
+      "body-late": 408,
+      "body-too-large": 413,
       "no-route": 404,
       unauthenticated: 401,
       "invalid-key": 401,

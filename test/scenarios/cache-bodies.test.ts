@@ -30,7 +30,7 @@ beforeAll(async () => {
       { id: "negative", match: { path: "/negative/*" }, origin: "app", cache: { negativeTtl: "1m" } },
       // Whose followers a busy machine does not make take their leader for dead.
       { id: "patient", match: { path: "/patient/*" }, origin: "app", cache: {}, deadline: "20s" },
-      { id: "all", match: { path: "/*" }, origin: "app", cache: {} },
+      { id: "all", match: { path: "/*" }, origin: "app", cache: { forwardHeaders: ["X-User"] } },
     ],
   });
   gateway = await startTestGateway(config);

@@ -12,6 +12,9 @@ const MAX_FLIGHTS = 1_000;
 const MAX_ALONE = 10_000;
 const ALONE_MS = 30_000;
 const MAX_FAILED = 10_000;
+/** Keys are as long as URLs: what is remembered by key is bounded by their bytes, too. */
+const KEY_BYTES = 4 * 1_048_576;
+const keySize = (_value: unknown, key: string): number => key.length + 64;
 /** A URL whose refresh failed: stale is served without waiting, ... */
 const FAILED_MS = 30_000;
 /** ... and it is tried again behind an answer no more often than this. */
@@ -96,9 +99,19 @@ const ALONE: Boarding = { kind: "alone" };
 
 export class Flights {
   readonly #flights = new Map<string, Flight>();
-  readonly #alone = new LRUCache<string, true>({ max: MAX_ALONE, ttl: ALONE_MS });
+  readonly #alone = new LRUCache<string, true>({
+    max: MAX_ALONE,
+    maxSize: KEY_BYTES,
+    sizeCalculation: keySize,
+    ttl: ALONE_MS,
+  });
   /** Key -> when it may be tried again. */
-  readonly #failed = new LRUCache<string, number>({ max: MAX_FAILED, ttl: FAILED_MS });
+  readonly #failed = new LRUCache<string, number>({
+    max: MAX_FAILED,
+    maxSize: KEY_BYTES,
+    sizeCalculation: keySize,
+    ttl: FAILED_MS,
+  });
 
   board(key: string): Boarding {
     const known = this.#flights.get(key);

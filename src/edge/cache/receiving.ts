@@ -2,7 +2,7 @@
  * What an origin's answer does to the store: it is kept, renews what is kept, or retires it. What fails leaves it as it
  * is. Everything that takes time goes on behind the answer.
  */
-import { canonicalUrl } from "../../http/canonical-url.ts";
+import { type CanonicalUrl, canonicalUrl } from "../../http/canonical-url.ts";
 import { targetedCacheControl } from "../../http/structured.ts";
 import { ageMs, endedAt, failureFreshness, freshnessOf, type HeaderReader } from "../../policy/cache/freshness.ts";
 import {
@@ -52,7 +52,7 @@ export function receiveFromOrigin(edge: Edge, x: Exchange, answer: OriginAnswer)
   const nowMs = edge.now();
   const kept = keep(edge, x, context, x.headers, answer, nowMs);
   const stored = kept.entry;
-  land(edge, context, stored, nowMs);
+  land(edge, x, context, stored, nowMs);
   if (answer.status === 304) {
     // Without an entry of ours there was no condition of ours: the origin answered out of turn.
     if (stored === undefined) return buildAnswer(answer);
@@ -77,12 +77,12 @@ async function answerRenewed(
 }
 
 /** Those who wait for this answer look at the store again, or go by themselves. */
-function land(edge: Edge, context: CacheContext, stored: StoredResponse | undefined, nowMs: number): void {
-  const { flight, key } = context;
+function land(edge: Edge, x: Exchange, context: CacheContext, stored: StoredResponse | undefined, nowMs: number): void {
+  const { flight } = context;
   if (flight === undefined) return;
   const useful = stored?.body instanceof ArrayBuffer && ageMs(stored.freshness, nowMs) < stored.freshness.lifetimeMs;
   const landing: Landing = useful && !stored.freshness.noCache ? { kind: "stored" } : { kind: "alone" };
-  if (landing.kind === "alone") edge.flights.keepApart(key);
+  if (landing.kind === "alone") edge.flights.keepApart(flightKeyOf(x, context));
   flight.land(landing);
 }
 
@@ -107,35 +107,49 @@ export function keep(
   if (answer.status === 304) {
     const entry = stillStanding(edge, x, context);
     if (entry === undefined) return NOTHING_KEPT;
-    const renewed = renew(edge, x, context, requestHeaders, answer.headers, entry, nowMs);
-    offerSnapshot(edge, x, context, renewed);
-    return { entry: renewed, body: undefined };
+    return { entry: renew(edge, x, context, requestHeaders, answer.headers, entry, nowMs), body: undefined };
   }
   const retires = RETIRING_STATUS.includes(answer.status);
-  if (answer.verdict.kind === "failure" || !mayKeep(context, requestHeaders, answer)) {
+  if (answer.verdict.kind === "failure" || !mayKeepAnswer(context, requestHeaders, answer)) {
     if (retires) retire(edge, x, context);
     return NOTHING_KEPT;
   }
   if (answer.body instanceof ReadableStream)
     return keepLarge(edge, x, context, requestHeaders, answer, answer.body, nowMs);
   const fresh = entryOf(edge, context, answer, answer.body ?? new ArrayBuffer(0), nowMs);
-  x.waitUntil(edge.responses.put(context.key, reader(requestHeaders), fresh));
-  if (retires) retireSnapshot(edge, x, context);
-  else offerSnapshot(edge, x, context, fresh);
+  if (retires) {
+    x.waitUntil(edge.responses.replace(context.key, reader(requestHeaders), fresh));
+    retireSnapshot(edge, x, context);
+  } else {
+    x.waitUntil(edge.responses.put(context.key, reader(requestHeaders), fresh));
+    offerSnapshot(edge, x, context, fresh);
+  }
   return { entry: fresh, body: undefined };
 }
 
-function mayKeep({ asked, policy }: CacheContext, requestHeaders: Headers, answer: OriginAnswer): boolean {
+function mayKeepAnswer(context: CacheContext, requestHeaders: Headers, answer: OriginAnswer): boolean {
+  // A large one is complete once it has been sent, or it is not kept.
+  const complete = answer.complete || answer.body instanceof ReadableStream;
+  return complete && mayKeep(context, requestHeaders, answer.status, responseReader(answer.headers));
+}
+
+/** `requestHeaders`: undefined asks whether it may be kept for any request at all. */
+function mayKeep(
+  { asked, policy }: CacheContext,
+  requestHeaders: Headers | undefined,
+  status: number,
+  header: HeaderReader,
+): boolean {
   return mayStore(
     {
       method: "GET",
-      authorized: requestHeaders.has("authorization"),
-      requestNoStore: asked?.noStore === true,
-      status: answer.status,
-      // A large one is complete once it has been sent, or it is not kept.
-      complete: answer.complete || answer.body instanceof ReadableStream,
+      authorized: requestHeaders?.has("authorization") === true,
+      withCookie: requestHeaders?.has("cookie") === true,
+      requestNoStore: requestHeaders !== undefined && asked?.noStore === true,
+      status,
+      complete: true,
     },
-    responseReader(answer.headers),
+    header,
     policy,
   );
 }
@@ -192,16 +206,20 @@ function keepLarge(
   return { entry: undefined, body: copied.client };
 }
 
-/** RFC 9111 section 4.3.4: the stored body with new fields. */
+/**
+ * RFC 9111 section 4.3.4: the stored body with new fields. These decide anew whether it may be kept: by them it may be
+ * for one user from now on, or vary by more than before.
+ */
 function renew(
   edge: Edge,
   x: Exchange,
-  { key, policy, requestedAtMs, purgeEpoch }: CacheContext,
+  context: CacheContext,
   requestHeaders: Headers,
   update: Headers,
   entry: StoredResponse,
   nowMs: number,
 ): StoredResponse {
+  const { key, policy, requestedAtMs, purgeEpoch } = context;
   const headers = mergeNotModified(entry.headers, update);
   const header = responseReader(toHeaders(headers));
   const freshness = freshnessOf(entry.status, header, policy, requestedAtMs, nowMs);
@@ -210,10 +228,14 @@ function renew(
     ...entry,
     headers,
     freshness,
+    vary: varyFields(header("vary")) ?? [],
     tags: tags === null ? entry.tags : tagsOf(edge, tags),
     purgeEpoch,
   };
-  x.waitUntil(edge.responses.put(key, reader(requestHeaders), renewed));
+  if (mayKeep(context, requestHeaders, entry.status, header)) {
+    x.waitUntil(edge.responses.put(key, reader(requestHeaders), renewed));
+    offerSnapshot(edge, x, context, renewed);
+  } else if (!mayKeep(context, undefined, entry.status, header)) retire(edge, x, context);
   return renewed;
 }
 
@@ -253,7 +275,7 @@ function invalidate(edge: Edge, x: Exchange, context: CacheContext, answer: Orig
   }
 }
 
-function resolve(reference: string, base: string): { host: string; path: string; query: string } | undefined {
+function resolve(reference: string, base: string): CanonicalUrl | undefined {
   const absolute = URL.parse(reference, base);
   if (absolute === null || absolute.host !== new URL(base).host) return undefined;
   const canonical = canonicalUrl(absolute.href);
@@ -297,7 +319,7 @@ export function snapshotSite(
 export function keepFailure(edge: Edge, x: Exchange, answer: OriginAnswer): void {
   const { cache } = x;
   if (cache?.cacheable !== true || x.method !== "GET" || (cache.entry?.status ?? 500) < 500) return;
-  if (!(answer.body instanceof ArrayBuffer) || !mayKeep(cache, x.headers, answer)) return;
+  if (!(answer.body instanceof ArrayBuffer) || !mayKeepAnswer(cache, x.headers, answer)) return;
   const made = entryOf(edge, cache, answer, answer.body, edge.now());
   const entry = { ...made, freshness: failureFreshness(made.freshness) };
   if (entry.freshness.lifetimeMs > 0) x.waitUntil(edge.responses.put(cache.key, reader(x.headers), entry));
@@ -311,6 +333,12 @@ export function shared(x: Exchange, answer: OriginAnswer): SharedAnswer | undefi
   const { status, body } = answer;
   return { status, headers: storedHeaders(answer.headers), body, vary, variant: variantKey(vary, reader(x.headers)) };
 }
+
+/**
+ * Requests with credentials collapse among themselves only: what is found out about theirs ("not for others") says nothing
+ * about the others', and nobody can take the others' collapsing away by sending a credential.
+ */
+export const flightKeyOf = (x: Exchange, { key }: CacheContext): string => (isPersonal(x) ? `${key}\npersonal` : key);
 
 /** The request carries something that an answer may be made for. */
 export const isPersonal = ({ headers }: Exchange): boolean => headers.has("authorization") || headers.has("cookie");

@@ -33,8 +33,11 @@ export interface LargeBody {
   readonly id: string;
 }
 
-/** What stands beside a body; `large` where it stands beside none. */
-export type StoredRecord = Omit<StoredResponse, "body"> & { readonly large?: string };
+/**
+ * What stands beside a body; `large` where it stands beside none. `generation` is part of the names of the variants: what
+ * is taken back, or varies otherwise from now on, begins a new one, so that older variants are never found again.
+ */
+export type StoredRecord = Omit<StoredResponse, "body"> & { readonly large?: string; readonly generation?: string };
 
 /** A larger body is not kept. */
 export const MAX_STORED_BYTES = 33_554_432;
@@ -67,13 +70,7 @@ export class ResponseStore {
   readonly #memory = new LRUCache<string, Url>({
     max: MEMORY_URLS,
     maxSize: MEMORY_BYTES,
-    sizeCalculation: (url) => {
-      let bytes = ENTRY_OVERHEAD_BYTES;
-      for (const entry of url.variants.values()) {
-        bytes += ENTRY_OVERHEAD_BYTES + (entry.body instanceof ArrayBuffer ? entry.bytes : 0);
-      }
-      return bytes;
-    },
+    sizeCalculation: sizeOf,
   });
 
   readonly #fields = new WeakMap<HeaderList, FieldRecord>();
@@ -123,6 +120,17 @@ export class ResponseStore {
     return this.#toPop(key, header, entry).catch(() => {
       this.stats.failures++;
     });
+  }
+
+  /** In the place of all variants. */
+  replace(key: string, header: HeaderReader, entry: StoredResponse): Promise<void> {
+    const forgotten = this.forget(key);
+    this.#remember(key, header, entry);
+    return forgotten
+      .then(() => this.#toPop(key, header, entry))
+      .catch(() => {
+        this.stats.failures++;
+      });
   }
 
   /** A large body as it comes. What names it is written only once all of it has come, so half of one is never found. */
@@ -188,11 +196,11 @@ export class ResponseStore {
     if (record === undefined) return undefined;
     if (record.vary.length > 0) {
       await response?.body?.cancel();
-      response = await caches.default.match(this.#popUrl(key, variantKey(record.vary, header)));
+      response = await caches.default.match(this.#variantUrl(key, record, header));
       record = recordOf(response);
     }
     if (response === undefined || record === undefined) return undefined;
-    const { large, ...known } = record;
+    const { large, generation: _, ...known } = record;
     if (large === undefined) return { ...known, body: await response.arrayBuffer() };
     await response.body?.cancel();
     return { ...known, body: { id: large } };
@@ -200,18 +208,33 @@ export class ResponseStore {
 
   async #toPop(key: string, header: HeaderReader, entry: StoredResponse): Promise<void> {
     const { body, ...known } = entry;
-    const record: StoredRecord = body instanceof ArrayBuffer ? known : { ...known, large: body.id };
+    const varies = entry.vary.length > 0;
+    const record: StoredRecord = {
+      ...known,
+      ...(body instanceof ArrayBuffer ? {} : { large: body.id }),
+      ...(varies ? { generation: await this.#generationOf(key, entry.vary) } : {}),
+    };
     const headers = {
       "cache-control": POP_CACHE_CONTROL,
       [RECORD_HEADER]: encodeURIComponent(JSON.stringify(record)),
     };
     const content = body instanceof ArrayBuffer ? body : "";
-    if (entry.vary.length > 0) {
-      const variantUrl = this.#popUrl(key, variantKey(entry.vary, header));
-      await caches.default.put(variantUrl, new Response(content, { headers }));
-    }
+    if (varies) await caches.default.put(this.#variantUrl(key, record, header), new Response(content, { headers }));
     // Under the bare key stands the response itself, or, when it varies, by what.
-    await caches.default.put(this.#popUrl(key, ""), new Response(entry.vary.length > 0 ? "" : content, { headers }));
+    await caches.default.put(this.#popUrl(key, ""), new Response(varies ? "" : content, { headers }));
+  }
+
+  /** Of the variants that are there; a new one where none are that vary by the same. */
+  async #generationOf(key: string, vary: readonly string[]): Promise<string> {
+    const response = await caches.default.match(this.#popUrl(key, ""));
+    await response?.body?.cancel();
+    const known = recordOf(response);
+    const same = known?.vary.join() === vary.join() ? known.generation : undefined;
+    return same ?? crypto.randomUUID();
+  }
+
+  #variantUrl(key: string, { vary, generation }: StoredRecord, header: HeaderReader): string {
+    return this.#popUrl(key, `${generation ?? ""}\n${variantKey(vary, header)}`);
   }
 
   async #dropFromPop(key: string): Promise<void> {
@@ -225,6 +248,16 @@ export class ResponseStore {
   #popUrl(key: string, variant: string): string {
     return `${POP_HOST}/${encodeURIComponent(this.#pop)}/${encodeURIComponent(key)}?${encodeURIComponent(variant)}`;
   }
+}
+
+/** Names count as well as bodies: a URL can be longer than its page, and so can the values of what it varies by. */
+function sizeOf(url: Url, key: string): number {
+  let bytes = ENTRY_OVERHEAD_BYTES + key.length;
+  for (const [variant, entry] of url.variants) {
+    bytes += ENTRY_OVERHEAD_BYTES + variant.length + (entry.body instanceof ArrayBuffer ? entry.bytes : 0);
+    for (const [name, value] of entry.headers) bytes += name.length + value.length;
+  }
+  return bytes;
 }
 
 /** What we wrote beside the body, checked, because the PoP's cache is shared with other versions of us. */

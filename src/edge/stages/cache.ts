@@ -10,7 +10,7 @@ import { variantKey } from "../../policy/cache/storing.ts";
 import { hit, ttlSeconds } from "../cache/answering.ts";
 import type { Flight, Landing, SharedAnswer } from "../cache/flights.ts";
 import { keyOf } from "../cache/key.ts";
-import { isPersonal } from "../cache/receiving.ts";
+import { flightKeyOf, isPersonal } from "../cache/receiving.ts";
 import { refreshBehind } from "../cache/refreshing.ts";
 import { countUnpurged, purgeSite, standing } from "../cache/standing.ts";
 import type { StoredResponse } from "../cache/response-store.ts";
@@ -173,7 +173,7 @@ const mayCollapse = (x: Exchange, { asked }: CacheContext): boolean =>
 
 /** Leads and goes on, or follows and waits. */
 function board(edge: Edge, x: Exchange, context: CacheContext, route: CompiledRoute, sinceMs: number): StageAnswer {
-  const boarding = edge.flights.board(context.key);
+  const boarding = edge.flights.board(flightKeyOf(x, context));
   if (boarding.kind === "alone") return undefined;
   const { flight } = boarding;
   if (boarding.kind === "follows") {
@@ -199,7 +199,7 @@ async function follow(
   edge.counters.countEvent("weir_cache_collapsed_total");
   const landing = await flight.follow(route.deadlineMs * FOLLOW_RATIO);
   if (landing === undefined) {
-    edge.flights.giveUp(context.key, flight);
+    edge.flights.giveUp(flightKeyOf(x, context), flight);
     // Another, whose timer ended before, may have led anew and landed.
     const stored = await afterLanding(edge, x, context);
     if (stored !== undefined) return stored;

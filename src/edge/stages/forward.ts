@@ -24,7 +24,11 @@ export async function forward(edge: Edge, x: Exchange): Promise<Response | undef
     passage.kind === "refused"
   )
     return undefined;
-  x.body = await readRequestBody(x.request);
+  const sent = await readRequestBody(x.request, route.deadlineMs);
+  if (sent.kind === "broken") return clientGone();
+  if (sent.kind === "refused") return refuse(x, sent.refusal);
+  const upload = sent.kind === "upload" ? sent.upload : undefined;
+  x.body = sent.kind === "upload" ? sent.upload.stream : sent.body;
   const call = (): Promise<OriginAnswer | OriginFailed> => {
     addConditions(edge, x);
     return callThroughBulkhead(edge, {
@@ -37,6 +41,7 @@ export async function forward(edge: Edge, x: Exchange): Promise<Response | undef
       query: url.query,
       headers: x.headers,
       body: x.body,
+      upload,
       deadlineMs: route.deadlineMs,
       passage,
       priority: caller.tenant.priority,
@@ -70,9 +75,12 @@ function isOfPurged(edge: Edge, x: Exchange, outcome: OriginAnswer | OriginFaile
   return stillStanding(edge, x, x.cache) === undefined;
 }
 
+const clientGone = (): Response => new Response(null, { status: CLIENT_CLOSED_REQUEST });
+
 /** The tenant's own slots are a limit of the tenant; everything else is a failure of the origin, for the ladder. */
 function noteFailed(x: Exchange, { reason, violated, retryAfterMs }: OriginFailed): Response | undefined {
-  if (reason === "client-gone") return new Response(null, { status: CLIENT_CLOSED_REQUEST });
+  if (reason === "client-gone") return clientGone();
+  if (reason === "body-late" || reason === "body-too-large") return refuse(x, reason);
   if (reason !== "tenant-bulkhead") {
     x.failure = { reason, retryAfterMs, response: undefined };
     return undefined;

@@ -151,6 +151,6 @@ export function judgeUse(freshness: Freshness, asked: Directives | undefined, no
 export function mayServeOnError(freshness: Freshness, nowMs: number): boolean {
   if (freshness.noCache) return false;
   const staleFor = ageMs(freshness, nowMs) - freshness.lifetimeMs;
-  if (staleFor <= 0) return true;
+  if (staleFor < 0) return true;
   return !freshness.neverStale && staleFor <= Math.max(freshness.staleIfErrorMs, freshness.staleWhileRevalidateMs);
 }

@@ -7,8 +7,10 @@ import type { StoredPlace } from "./purge.ts";
 
 export interface StoringContext {
   readonly method: string;
-  /** The request carried credentials that the origin has seen. */
+  /** The request carried Authorization, and the origin has seen it. */
   readonly authorized: boolean;
+  /** The request carried Cookie, and the origin has seen it. */
+  readonly withCookie: boolean;
   /** The request said no-store. */
   readonly requestNoStore: boolean;
   readonly status: number;
@@ -19,11 +21,19 @@ export interface StoringContext {
 /** Variants of one URL; more and the oldest goes. */
 export const MAX_VARIANTS = 16;
 const MAX_VARY_FIELDS = 8;
+/** Characters of a field's value. */
+const MAX_NORMALISED = 1_024;
 /** Those of RFC 9110 whose caching means nothing special; 206 and 304 are never stored. */
 const UNDERSTOOD_STATUS: readonly number[] = [...HEURISTIC_STATUS, 302, 303, 307, 400, 401, 403, 500, 502, 503, 504];
 
+/**
+ * Nothing that was made for one user is kept for others. By the book: Authorization needs a word of the origin's (section
+ * 3.5), on a tenant's own entries, too, because a tenant has many users. Stricter than the book: what the origin says
+ * nothing about is not kept for a request with Cookie (web cache deception lives on that). `private` is kept on a
+ * tenant's own entries only where the origin saw nothing that tells the tenant's users apart.
+ */
 export function mayStore(context: StoringContext, header: HeaderReader, policy: CachePolicy): boolean {
-  const { method, authorized, requestNoStore, status, complete } = context;
+  const { method, authorized, withCookie, requestNoStore, status, complete } = context;
   if (method !== "GET" || requestNoStore || !complete || status < 200 || status === 206 || status === 304) return false;
   if (header("set-cookie") !== null) return false;
   if (varyFields(header("vary")) === undefined) return false;
@@ -31,16 +41,16 @@ export function mayStore(context: StoringContext, header: HeaderReader, policy: 
   if (directives.mustUnderstand && !UNDERSTOOD_STATUS.includes(status)) return false;
   // RFC 9111 section 5.2.2.3: with must-understand, no-store is for caches that do not know that directive.
   if (directives.noStore && !directives.mustUnderstand) return false;
-  const shared = policy.scope === "shared";
+  const shared = policy.scope === "shared" || authorized || withCookie;
   if (directives.isPrivate && shared) return false;
   const mayShareAuthorized = directives.isPublic || directives.sMaxage !== undefined || directives.mustRevalidate;
-  if (authorized && shared && !mayShareAuthorized) return false;
+  if (authorized && !mayShareAuthorized) return false;
   const explicit =
     directives.maxAge !== undefined ||
     directives.sMaxage !== undefined ||
     directives.isPublic ||
     (!targeted && header("expires") !== null);
-  return explicit || HEURISTIC_STATUS.includes(status);
+  return explicit || (!withCookie && HEURISTIC_STATUS.includes(status));
 }
 
 /** Names of the fields a response varies by, lower-case and sorted; undefined: `*`, or too many. */
@@ -51,8 +61,8 @@ export function varyFields(vary: string | null): readonly string[] | undefined {
 }
 
 /** Parts cannot run into each other: none of them can contain a line break. */
-export function primaryKey(originId: string, host: string, path: string, query: string, tenantId: string): string {
-  return `${originId}\n${tenantId}\n${host}\n${path}${query}`;
+export function primaryKey(originId: string, site: string, path: string, query: string, tenantId: string): string {
+  return `${originId}\n${tenantId}\n${site}\n${path}${query}`;
 }
 
 /** What `primaryKey` put together, as purges name it. */
@@ -63,16 +73,20 @@ export function placeOf(key: string, tags: readonly string[]): StoredPlace {
 
 export function variantKey(fields: readonly string[], header: HeaderReader): string {
   let key = "";
-  for (const field of fields) key += `${field}:${normalised(field, header(field))}\n`;
+  for (const field of fields) {
+    const value = header(field);
+    // Absent matches absent alone (section 4.1): an empty value is another one.
+    key += value === null ? `${field}\n` : `${field}:${normalised(field, value)}\n`;
+  }
   return key;
 }
 
 /** Spaces and, for negotiation fields, case and order carry no meaning. */
-function normalised(field: string, value: string | null): string {
-  if (value === null) return "";
-  // In a quoted string a comma is data.
-  if (value.includes('"')) return value.trim();
-  const parts = value.split(",").map((part) => part.trim());
+function normalised(field: string, value: string): string {
+  const trimmed = value.trim();
+  // In a quoted string a comma is data; what nobody would write is not worth the work.
+  if (trimmed.length > MAX_NORMALISED || trimmed.includes('"')) return trimmed;
+  const parts = trimmed.split(",").map((part) => part.trim());
   if (field !== "accept-encoding" && field !== "accept-language") return parts.join(",");
   return parts
     .map((part) => part.replaceAll(" ", "").toLowerCase())

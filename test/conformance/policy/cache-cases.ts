@@ -34,6 +34,7 @@ export const onError = (fields: Fields, seconds: number, policy = SHARED): boole
 const WHOLE_GET: StoringContext = {
   method: "GET",
   authorized: false,
+  withCookie: false,
   requestNoStore: false,
   status: 200,
   complete: true,

@@ -160,7 +160,25 @@ describe("3.5: an answer to Authorization", () => {
     expect(stores({ "cache-control": value }, { authorized: true })).toBe(may);
   });
 
-  it("is stored for its tenant alone where the route says so", () => {
-    expect(stores(MINUTE, { authorized: true }, { scope: "tenant" })).toBe(true);
+  it("is not stored for its tenant alone, either: a tenant has many users", () => {
+    expect(stores(MINUTE, { authorized: true }, { scope: "tenant" })).toBe(false);
+    expect(stores({ "cache-control": "s-maxage=5" }, { authorized: true }, { scope: "tenant" })).toBe(true);
+  });
+});
+
+describe("stricter than the book", () => {
+  it.each<[string, Record<string, string>, boolean]>([
+    ["nothing", {}, false],
+    ["a date", { "last-modified": "Mon, 02 Nov 2026 08:00:00 GMT" }, false],
+    ["a lifetime", MINUTE, true],
+    ["public", { "cache-control": "public" }, true],
+  ])("an answer to Cookie that says %s is stored: %s", (_what, fields, may) => {
+    expect(stores(fields, { withCookie: true }, { scope: "shared", freshForMs: 60_000 })).toBe(may);
+  });
+
+  it("private is stored for a tenant alone, but not where a cookie tells its users apart", () => {
+    const fields = { "cache-control": "private, max-age=5" };
+    expect(stores(fields, {}, { scope: "tenant" })).toBe(true);
+    expect(stores(fields, { withCookie: true }, { scope: "tenant" })).toBe(false);
   });
 });
