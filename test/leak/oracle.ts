@@ -110,10 +110,14 @@ function whyNotShared(question: Question, answer: Answer, made: OriginExchange, 
   return undefined;
 }
 
+/** Where the origin says nothing a cache may take its own guess (RFC 9111 section 4.2.2): ours is a day at most. */
+const HEURISTIC_SECONDS = 86_400;
+
 /** Answers that were fresh when the client wanted better ones, and none could be had, are none the worse. */
 function isFresh({ atMs }: Question, made: OriginExchange): boolean {
   const directives = new Map(directivesOf(made.manner));
-  return atMs - made.atMs < Number(directives.get("s-maxage") ?? directives.get("max-age") ?? 0) * 1_000;
+  const seconds = directives.get("s-maxage") ?? directives.get("max-age") ?? HEURISTIC_SECONDS;
+  return atMs - made.atMs < Number(seconds) * 1_000;
 }
 
 /** What the origin said about the answer, and the request it was made for, lets others have it. */
