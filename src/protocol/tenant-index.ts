@@ -7,6 +7,9 @@ export const TENANT_INDEX_OBJECT = "tenants";
 /** Rows of one call. */
 export const MAX_TENANTS_A_CALL = 1_000;
 
+/** As many as a config file may have tenants. */
+export const MAX_SUSPENSIONS_A_CALL = 10_000;
+
 /** What a tenant is, beside its id: as a config file says it, normalised. */
 export type TenantProfile = Omit<TenantConfig, "id">;
 
@@ -35,9 +38,11 @@ export interface TenantRow {
 /** What its coordinator has to know; a smaller revision than the one it has is old news. */
 export interface TenantStanding {
   readonly revision: number;
+  /** The revision of its making: with another one it is another tenant of the same name, which inherits no key. */
+  readonly born: number;
   readonly profile: TenantProfile | undefined;
   readonly suspended: boolean;
-  /** It was removed: its keys end, so that one of the same name later does not inherit them. */
+  /** There is none any more; its keys and overrides end. */
   readonly removed?: true;
 }
 
@@ -59,7 +64,10 @@ export interface TenantIndexProtocol {
     readonly same: number;
   }>;
   get(request: { readonly v: 1; readonly id: string }): Promise<TenantRow | undefined>;
-  /** In order of id, or, where words are searched, of creation. `next`: for `after`; undefined: that was all. */
+  /**
+   * In order of id, or, where words are searched, of the words found. `next`: for `after`; undefined: that was all. Where
+   * many are passed by a page is short, or empty, and there is a `next` all the same.
+   */
   list(request: { readonly v: 1 } & TenantQuery): Promise<{
     readonly tenants: readonly TenantRow[];
     readonly next: string | undefined;
@@ -73,6 +81,8 @@ export interface TenantIndexProtocol {
     readonly reason: string | undefined;
     readonly inFile: boolean;
   }): Promise<TenantRow | undefined>;
+  /** Of these, at most MAX_SUSPENSIONS_A_CALL, the ones that are suspended, and why. */
+  suspensions(request: { readonly v: 1; readonly ids: readonly string[] }): Promise<Readonly<Record<string, string>>>;
   /** Tenants made through the API, by plan. */
   counts(request: { readonly v: 1 }): Promise<Readonly<Record<string, number>>>;
   /** From a Tenant object that does not know its tenant: from now on it is told of changes. Undefined: no such tenant. */

@@ -1,6 +1,7 @@
 import { env } from "cloudflare:workers";
 import { evictDurableObject, reset, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { Tenant } from "../../src/coordinators/tenant/object.ts";
 import type { TenantIndex } from "../../src/coordinators/tenant-index/object.ts";
 import { TENANT_INDEX_OBJECT, type TenantQuery } from "../../src/protocol/tenant-index.ts";
 import { tenantCoordinator } from "../../src/protocol/tenant.ts";
@@ -73,6 +74,51 @@ describe("TenantIndex object", () => {
     expect(await index.counts()).toEqual({});
   });
 
+  it("finds words without their accents and capitals, once for each tenant, page by page", async () => {
+    await upsert(
+      write("a", "pro", "Café Caféteria Cabaña"),
+      write("b", "pro", "cab"),
+      write("c", "pro", "CAFE"),
+      write("d", "pro", "Über ca"),
+    );
+    expect((await list({ words: "CAFÉ" })).ids).toEqual(["a", "c"]);
+    expect((await list({ words: "uber" })).ids).toEqual(["d"]);
+    const seen: string[] = [];
+    let after: string | undefined;
+    do {
+      const page = await list({ words: "ca", limit: 1, after });
+      seen.push(...page.ids);
+      after = page.next;
+    } while (after !== undefined);
+    expect(seen.toSorted()).toEqual(["a", "b", "c", "d"]);
+  });
+
+  it.each(["", "x", "0 ca", "0 zz a", "9 ca a", "-1 ca a", "0 ca a b", "' OR 1"])(
+    "begins a search anew for a cursor that is none of it (%j)",
+    async (after) => {
+      await upsert(write("a", "pro", "cab"));
+      expect((await list({ words: "ca", after })).ids).toEqual(["a"]);
+    },
+  );
+
+  it("cuts words and their number, and finds by what is left", async () => {
+    const long = "x".repeat(40);
+    await upsert(write("a", "pro", `${long} ${Array.from({ length: 40 }, (_, number) => `w${number}`).join(" ")}`));
+    expect((await list({ words: long })).ids).toEqual(["a"]);
+    expect((await list({ words: "w3" })).ids).toEqual(["a"]);
+    expect((await list({ words: "w39" })).ids).toEqual([]);
+  });
+
+  it("says why those are suspended that are", async () => {
+    await upsert(write("a"), write("b"));
+    await index.suspend({ v: 1, id: "a", reason: "unpaid", inFile: false });
+    await index.suspend({ v: 1, id: "filed", reason: "asked to", inFile: true });
+    expect(await index.suspensions({ v: 1, ids: ["a", "b", "filed", "nobody"] })).toEqual({
+      a: "unpaid",
+      filed: "asked to",
+    });
+  });
+
   it("keeps everything over an eviction", async () => {
     await upsert(write("a", "pro", "one"));
     await evictDurableObject(index);
@@ -115,6 +161,37 @@ describe("TenantIndex object", () => {
       expect((await record("a")).profile).toBeUndefined();
       await upsert(write("a"));
       expect(await record("a")).toMatchObject({ profile: { plan: "pro" }, revokedKeyIds: ["0123456789abcdef"] });
+    });
+
+    it("are told on though the first of the tries fail, and of what changed meanwhile", async () => {
+      await upsert(write("a"));
+      await record("a");
+      const told = vi.spyOn(Tenant.prototype, "setStanding").mockRejectedValue(new Error("away"));
+      await upsert(write("a", "free"));
+      await runDurableObjectAlarm(index);
+      await vi.waitFor(() => {
+        expect(told).toHaveBeenCalled();
+      });
+      await upsert(write("a", "gold"));
+      told.mockRestore();
+      await vi.waitFor(
+        async () => {
+          expect((await record("a")).profile).toEqual({ plan: "gold" });
+        },
+        { timeout: 5_000 },
+      );
+    });
+
+    it("keep the keys of a tenant that was in the config file and is then made here, and of one that is suspended", async () => {
+      const tenant = env.TENANT.getByName(tenantCoordinator("a"));
+      await tenant.createKey({ v: 1, keyId: "0123456789abcdef" });
+      await index.suspend({ v: 1, id: "a", reason: "unpaid", inFile: true });
+      await runDurableObjectAlarm(index);
+      await index.suspend({ v: 1, id: "a", reason: undefined, inFile: true });
+      await runDurableObjectAlarm(index);
+      await upsert(write("a"));
+      await runDurableObjectAlarm(index);
+      expect(await record("a")).toMatchObject({ profile: { plan: "pro" }, revokedKeyIds: [] });
     });
 
     it("hear of a suspension, also of a tenant that is in the config file", async () => {

@@ -222,7 +222,7 @@ describe("an isolate as a lessee", () => {
 describe("a tenant's record", () => {
   const standing = (revision: number, suspended: boolean) => ({
     v: 1 as const,
-    standing: { revision, profile: undefined, suspended },
+    standing: { revision, born: 1, profile: undefined, suspended },
   });
 
   it("that says suspended refuses every named caller of the tenant, until it says otherwise", async () => {

@@ -5,7 +5,13 @@
 import { DurableObject } from "cloudflare:workers";
 import type { Env } from "../../platform/bindings.ts";
 import { callCoordinator, withDeadline } from "../../platform/coordinators.ts";
-import { MAX_TENANTS_A_CALL, type TenantIndexProtocol, type TenantRow } from "../../protocol/tenant-index.ts";
+import {
+  MAX_SUSPENSIONS_A_CALL,
+  MAX_TENANTS_A_CALL,
+  type TenantIndexProtocol,
+  type TenantRow,
+  type TenantStanding,
+} from "../../protocol/tenant-index.ts";
 import { isTenantId, tenantCoordinator } from "../../protocol/tenant.ts";
 import { TenantIndexStorage, type Written } from "./storage.ts";
 
@@ -53,8 +59,8 @@ export class TenantIndex extends DurableObject<Env> implements TenantIndexProtoc
 
   async remove({ id }: Request<"remove">): Promise<boolean> {
     const removed = this.ctx.storage.transactionSync(() => this.#storage.remove(id));
-    if (removed !== undefined) await this.#pushSoon();
-    return removed !== undefined;
+    if (removed) await this.#pushSoon();
+    return removed;
   }
 
   async suspend({ id, reason, inFile }: Request<"suspend">): Promise<TenantRow | undefined> {
@@ -70,6 +76,11 @@ export class TenantIndex extends DurableObject<Env> implements TenantIndexProtoc
     });
     if (row !== undefined) await this.#pushSoon();
     return row;
+  }
+
+  async suspensions({ ids }: Request<"suspensions">): ReturnType<TenantIndexProtocol["suspensions"]> {
+    require(ids.length <= MAX_SUSPENSIONS_A_CALL, "number of tenants");
+    return this.#storage.suspensions(ids);
   }
 
   async counts(): Promise<Readonly<Record<string, number>>> {
@@ -93,28 +104,31 @@ export class TenantIndex extends DurableObject<Env> implements TenantIndexProtoc
   }
 
   async #push(id: string): Promise<void> {
-    const standing = this.#storage.standing(id) ?? {
-      revision: this.#storage.nextRevision(),
-      profile: undefined,
-      suspended: false,
-      removed: true as const,
-    };
+    const standing = this.#storage.standing(id) ?? this.#removed();
     try {
       const call = callCoordinator(this.env, "TENANT", tenantCoordinator(id), "setStanding", { v: 1, standing });
       await withDeadline(call, PUSH_DEADLINE_MS);
+      // Whatever is written from now on must reach it, also where it never asked.
+      this.#storage.noteLive(id);
       // Changed again meanwhile: told by the next alarm.
       const now = this.#storage.standing(id);
-      if (now === undefined || now.revision === standing.revision) this.#storage.endPush(id);
+      if (standing.removed === true ? now === undefined : now?.revision === standing.revision) {
+        this.#storage.endPush(id);
+      }
     } catch {
       // Tried again by alarm, later each time.
       this.#storage.failPush(id);
     }
   }
 
-  async #pushSoon(): Promise<void> {
-    const setMs = await this.ctx.storage.getAlarm();
-    const nowMs = Date.now();
-    if (setMs === null || setMs > nowMs) await this.ctx.storage.setAlarm(nowMs);
+  #removed(): TenantStanding {
+    const revision = this.#storage.nextRevision();
+    return { revision, born: revision, profile: undefined, suspended: false, removed: true };
+  }
+
+  /** In one turn with what was written, so that both are stored or neither. */
+  #pushSoon(): Promise<void> {
+    return this.ctx.storage.setAlarm(Date.now());
   }
 }
 

@@ -1,4 +1,8 @@
-/** The index's tables (docs/STORAGE.md). What is read per request is found by a key, so a million rows take no longer than ten. */
+/**
+ * The index's tables (docs/STORAGE.md). Everything is found by a key, and a page looks at a bounded number of rows, so a
+ * million tenants take no longer than ten: where a search or a filter passes many by, a page is short and says where to
+ * go on.
+ */
 import type {
   TenantProfile,
   TenantQuery,
@@ -6,21 +10,33 @@ import type {
   TenantStanding,
   TenantWrite,
 } from "../../protocol/tenant-index.ts";
+import { wordsOfTenant, wordsSearched } from "./words.ts";
 
 const SCHEMA_VERSION = 1;
 
+/** Rows one page looks at, whether or not they belong in it: about 10 ms. */
+const MAX_SCANNED = 1_000;
+/** Of several words the rarest leads; rows are counted up to this. */
+const COUNTED = 1_000;
+/** No word has it, so the words that begin with `word` are those between `word` and `word` with this behind it. */
+const LAST_CHARACTER = "\u{10FFFF}";
+
 /** A row as SQLite has it. */
 type Stored = {
-  rowid: number;
   id: string;
+  plan: string;
   body: string | null;
   settings: string | null;
   label: string;
   suspended: string | null;
+  live: number;
   created_at_ms: number;
   updated_at_ms: number;
 };
-const COLUMNS = "rowid, id, body, settings, label, suspended, created_at_ms, updated_at_ms";
+const COLUMNS = "id, plan, body, settings, label, suspended, live, created_at_ms, updated_at_ms";
+
+/** What decides whether a row belongs in a page, and where it is. */
+type Candidate = { place: string; id: string; plan: string; label: string; suspended: string | null };
 
 export type Written = "created" | "changed" | "same";
 
@@ -32,20 +48,20 @@ export class TenantIndexStorage {
     this.#sql.exec(`
       CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
       CREATE TABLE IF NOT EXISTS tenant (
-        id TEXT NOT NULL UNIQUE, plan TEXT NOT NULL, body TEXT, settings TEXT, label TEXT NOT NULL, suspended TEXT,
-        revision INTEGER NOT NULL, live INTEGER NOT NULL, created_at_ms INTEGER NOT NULL, updated_at_ms INTEGER NOT NULL);
+        id TEXT PRIMARY KEY, plan TEXT NOT NULL, body TEXT, settings TEXT, label TEXT NOT NULL, suspended TEXT,
+        born INTEGER NOT NULL, revision INTEGER NOT NULL, live INTEGER NOT NULL,
+        created_at_ms INTEGER NOT NULL, updated_at_ms INTEGER NOT NULL);
       CREATE INDEX IF NOT EXISTS tenant_plan ON tenant (plan, id);
       CREATE INDEX IF NOT EXISTS tenant_suspended ON tenant (id) WHERE suspended IS NOT NULL;
+      CREATE TABLE IF NOT EXISTS word (word TEXT NOT NULL, id TEXT NOT NULL, PRIMARY KEY (word, id)) WITHOUT ROWID;
       CREATE TABLE IF NOT EXISTS plan_count (plan TEXT PRIMARY KEY, tenants INTEGER NOT NULL) WITHOUT ROWID;
       CREATE TABLE IF NOT EXISTS push (id TEXT PRIMARY KEY, attempts INTEGER NOT NULL) WITHOUT ROWID;
-      CREATE VIRTUAL TABLE IF NOT EXISTS tenant_words USING fts5 (
-        id, label, content='tenant', content_rowid='rowid', prefix='2 3', detail=none);
     `);
     this.#sql.exec("INSERT OR IGNORE INTO meta (name, value) VALUES ('schema', ?), ('revision', 0)", SCHEMA_VERSION);
   }
 
   get(id: string): TenantRow | undefined {
-    const row = this.#sql.exec<Stored>(`SELECT ${COLUMNS} FROM tenant WHERE id = ?`, id).toArray()[0];
+    const row = this.#stored(id);
     return row === undefined ? undefined : rowOf(row);
   }
 
@@ -54,48 +70,40 @@ export class TenantIndexStorage {
       .exec<{
         body: string | null;
         suspended: string | null;
+        born: number;
         revision: number;
-      }>("SELECT body, suspended, revision FROM tenant WHERE id = ?", id)
+      }>("SELECT body, suspended, born, revision FROM tenant WHERE id = ?", id)
       .toArray()[0];
     if (row === undefined) return undefined;
-    return { revision: row.revision, profile: profileOf(row.body), suspended: row.suspended !== null };
+    const { revision, born } = row;
+    return { revision, born, profile: profileOf(row.body), suspended: row.suspended !== null };
   }
 
-  /** Its coordinator has asked, and is told of changes from now on. */
+  /** Its coordinator has asked, or was told, and is told of changes from now on. */
   noteLive(id: string): void {
-    this.#sql.exec("UPDATE tenant SET live = 1 WHERE id = ?", id);
+    this.#sql.exec("UPDATE tenant SET live = 1 WHERE id = ? AND live = 0", id);
   }
 
   write({ id, profile, settings, label }: TenantWrite, nowMs: number): Written {
     const body = JSON.stringify(profile);
-    const known = this.#sql
-      .exec<{
-        rowid: number;
-        plan: string;
-        body: string | null;
-        settings: string | null;
-        label: string;
-        live: number;
-      }>("SELECT rowid, plan, body, settings, label, live FROM tenant WHERE id = ?", id)
-      .toArray()[0];
+    const known = this.#stored(id);
     if (known === undefined) {
-      this.#insert(id, profile.plan, body, settings, label, nowMs);
-      this.#count(profile.plan, 1);
+      this.#insert({ id, plan: profile.plan, body, settings, label }, nowMs);
       return "created";
     }
     if (known.body === body && known.settings === settings && known.label === label) return "same";
-    this.#forgetWords(known.rowid, id, known.label);
+    if (known.label !== label) this.#forgetWords(known);
     this.#sql.exec(
-      "UPDATE tenant SET plan = ?, body = ?, settings = ?, label = ?, revision = ?, updated_at_ms = ? WHERE rowid = ?",
+      "UPDATE tenant SET plan = ?, body = ?, settings = ?, label = ?, revision = ?, updated_at_ms = ? WHERE id = ?",
       profile.plan,
       body,
       settings,
       label,
       this.nextRevision(),
       nowMs,
-      known.rowid,
+      id,
     );
-    this.#addWords(known.rowid, id, label);
+    if (known.label !== label) this.#addWords({ id, label });
     if (known.plan !== profile.plan) {
       this.#count(known.plan, -1);
       this.#count(profile.plan, 1);
@@ -106,7 +114,7 @@ export class TenantIndexStorage {
 
   /** A row for a tenant of the config file, which has no profile. */
   insertBare(id: string, nowMs: number): void {
-    this.#insert(id, "", null, null, "", nowMs);
+    this.#insert({ id, plan: "", body: null, settings: null, label: "" }, nowMs);
   }
 
   suspend(id: string, reason: string | undefined, nowMs: number): void {
@@ -120,51 +128,48 @@ export class TenantIndexStorage {
     this.addPush(id);
   }
 
-  /** Undefined: there was none. */
-  remove(id: string): TenantRow | undefined {
-    const row = this.#sql
-      .exec<Stored & { plan: string }>(`SELECT ${COLUMNS}, plan FROM tenant WHERE id = ?`, id)
-      .toArray()[0];
-    if (row === undefined) return undefined;
-    this.#forgetWords(row.rowid, id, row.label);
-    this.#sql.exec("DELETE FROM tenant WHERE rowid = ?", row.rowid);
+  /** False: there was none. */
+  remove(id: string): boolean {
+    const row = this.#stored(id);
+    if (row === undefined) return false;
+    this.#forgetWords(row);
+    this.#sql.exec("DELETE FROM tenant WHERE id = ?", id);
     this.#count(row.plan, -1);
     this.addPush(id);
-    return rowOf(row);
+    return true;
   }
 
-  list({ words, plan, suspended, after, limit }: TenantQuery): { tenants: TenantRow[]; next: string | undefined } {
-    const searched = matchOf(words);
-    const conditions: string[] = [];
-    const values: (string | number)[] = [];
-    if (searched === undefined) {
-      conditions.push("id > ?");
-      values.push(after ?? "");
-    } else {
-      conditions.push(
-        "rowid IN (SELECT rowid FROM tenant_words WHERE tenant_words MATCH ? AND rowid > ?)",
-        "rowid > ?",
-      );
-      values.push(searched, Number(after ?? 0), Number(after ?? 0));
+  list(query: TenantQuery): { tenants: TenantRow[]; next: string | undefined } {
+    const { plan, suspended, limit } = query;
+    const words = wordsSearched(query.words);
+    const belongs = (row: Candidate): boolean =>
+      (plan === undefined || row.plan === plan) && (suspended === undefined || (row.suspended !== null) === suspended);
+    const { rows, matches, cursorOf } =
+      words.length === 0 ? this.#inOrder(query) : this.#withWords(words, query.after ?? "");
+    const ids: string[] = [];
+    let scanned = 0;
+    let last: string | undefined;
+    let next: string | undefined;
+    for (const row of rows) {
+      if (ids.length >= limit || scanned >= MAX_SCANNED) {
+        next = last;
+        break;
+      }
+      scanned++;
+      last = cursorOf(row);
+      if (belongs(row) && matches(row)) ids.push(row.id);
     }
-    if (plan !== undefined) {
-      conditions.push("plan = ?");
-      values.push(plan);
+    return { tenants: ids.flatMap((id) => this.get(id) ?? []), next };
+  }
+
+  /** Why they are suspended, of those that are. */
+  suspensions(ids: readonly string[]): Record<string, string> {
+    const reasons: Record<string, string> = {};
+    for (const id of ids) {
+      const { suspended } = this.#stored(id) ?? {};
+      if (suspended !== undefined && suspended !== null) reasons[id] = suspended;
     }
-    if (suspended !== undefined) conditions.push(`suspended IS ${suspended ? "NOT " : ""}NULL`);
-    const order = searched === undefined ? "id" : "rowid";
-    const rows = this.#sql
-      .exec<Stored>(
-        `SELECT ${COLUMNS} FROM tenant WHERE ${conditions.join(" AND ")} ORDER BY ${order} LIMIT ?`,
-        ...values,
-        limit + 1,
-      )
-      .toArray();
-    const page = rows.slice(0, limit);
-    const last = page.at(-1);
-    const next =
-      rows.length <= limit || last === undefined ? undefined : searched === undefined ? last.id : String(last.rowid);
-    return { tenants: page.map(rowOf), next };
+    return reasons;
   }
 
   counts(): Record<string, number> {
@@ -202,22 +207,82 @@ export class TenantIndexStorage {
     this.#sql.exec("UPDATE push SET attempts = attempts + 1 WHERE id = ?", id);
   }
 
-  #insert(id: string, plan: string, body: string | null, settings: string | null, label: string, nowMs: number): void {
-    const { rowid } = this.#sql
-      .exec<{ rowid: number }>(
-        `INSERT INTO tenant (id, plan, body, settings, label, suspended, revision, live, created_at_ms, updated_at_ms)
-         VALUES (?, ?, ?, ?, ?, NULL, ?, 0, ?, ?) RETURNING rowid`,
-        id,
-        plan,
-        body,
-        settings,
-        label,
-        this.nextRevision(),
-        nowMs,
-        nowMs,
-      )
-      .one();
-    this.#addWords(rowid, id, label);
+  #stored(id: string): Stored | undefined {
+    return this.#sql.exec<Stored>(`SELECT ${COLUMNS} FROM tenant WHERE id = ?`, id).toArray()[0];
+  }
+
+  /** By the index that passes the fewest by. */
+  #inOrder({ plan, suspended, after }: TenantQuery): Search {
+    const columns = "SELECT id AS place, id, plan, label, suspended FROM tenant";
+    const from = after ?? "";
+    const rows =
+      suspended === true
+        ? this.#sql.exec<Candidate>(`${columns} WHERE suspended IS NOT NULL AND id > ? ORDER BY id`, from)
+        : plan === undefined
+          ? this.#sql.exec<Candidate>(`${columns} WHERE id > ? ORDER BY id`, from)
+          : this.#sql.exec<Candidate>(`${columns} WHERE plan = ? AND id > ? ORDER BY id`, plan, from);
+    return { rows, matches: () => true, cursorOf: ({ id }) => id };
+  }
+
+  /** In order of the words that begin like the rarest one; the cursor says which of them that is. */
+  #withWords(words: readonly string[], after: string): Search {
+    const place = placeOf(after, words);
+    const leader = place?.leader ?? this.#rarest(words);
+    const first = words[leader] ?? "";
+    const rows = this.#sql.exec<Candidate>(
+      `SELECT word.word AS place, tenant.id AS id, plan, label, suspended
+       FROM word CROSS JOIN tenant ON tenant.id = word.id
+       WHERE (word.word, word.id) > (?, ?) AND word.word < ? ORDER BY word.word, word.id`,
+      place?.word ?? first,
+      place?.id ?? "",
+      first + LAST_CHARACTER,
+    );
+    return {
+      rows,
+      matches: ({ id, label, place: word }) => {
+        const own = wordsOfTenant(id, label);
+        // Once, though several of its words may begin like the first.
+        if (own.find((one) => one.startsWith(first)) !== word) return false;
+        return words.every((wanted) => own.some((one) => one.startsWith(wanted)));
+      },
+      cursorOf: ({ place: word, id }) => `${leader} ${word} ${id}`,
+    };
+  }
+
+  #rarest(words: readonly string[]): number {
+    const counts = words.map(
+      (word) =>
+        this.#sql
+          .exec<{
+            rows: number;
+          }>(
+            "SELECT count(*) AS rows FROM (SELECT 1 FROM word WHERE word >= ? AND word < ? LIMIT ?)",
+            word,
+            word + LAST_CHARACTER,
+            COUNTED,
+          )
+          .one().rows,
+    );
+    return counts.indexOf(Math.min(...counts));
+  }
+
+  #insert({ id, plan, body, settings, label }: Omit<Stored, "suspended" | Times>, nowMs: number): void {
+    const revision = this.nextRevision();
+    this.#sql.exec(
+      `INSERT INTO tenant (id, plan, body, settings, label, suspended, born, revision, live, created_at_ms, updated_at_ms)
+       VALUES (?, ?, ?, ?, ?, NULL, ?, ?, 0, ?, ?)`,
+      id,
+      plan,
+      body,
+      settings,
+      label,
+      revision,
+      revision,
+      nowMs,
+      nowMs,
+    );
+    this.#addWords({ id, label });
+    this.#count(plan, 1);
   }
 
   #count(plan: string, by: number): void {
@@ -228,26 +293,37 @@ export class TenantIndexStorage {
     );
   }
 
-  #addWords(rowid: number, id: string, label: string): void {
-    this.#sql.exec("INSERT INTO tenant_words (rowid, id, label) VALUES (?, ?, ?)", rowid, id, label);
+  #addWords({ id, label }: Pick<Stored, "id" | "label">): void {
+    for (const word of wordsOfTenant(id, label)) {
+      this.#sql.exec("INSERT OR IGNORE INTO word (word, id) VALUES (?, ?)", word, id);
+    }
   }
 
-  #forgetWords(rowid: number, id: string, label: string): void {
-    this.#sql.exec(
-      "INSERT INTO tenant_words (tenant_words, rowid, id, label) VALUES ('delete', ?, ?, ?)",
-      rowid,
-      id,
-      label,
-    );
+  #forgetWords({ id, label }: Pick<Stored, "id" | "label">): void {
+    for (const word of wordsOfTenant(id, label)) {
+      this.#sql.exec("DELETE FROM word WHERE word = ? AND id = ?", word, id);
+    }
   }
 }
 
-const MAX_WORDS = 8;
+type Times = "live" | "created_at_ms" | "updated_at_ms";
 
-/** For FTS5: every word as a prefix, quoted, so that nothing in it is syntax. Undefined: there is no word. */
-function matchOf(words: string): string | undefined {
-  const found = words.match(/[\p{L}\p{N}]+/gu)?.slice(0, MAX_WORDS);
-  return found?.map((word) => `"${word}"*`).join(" AND ");
+interface Search {
+  readonly rows: Iterable<Candidate>;
+  readonly matches: (row: Candidate) => boolean;
+  readonly cursorOf: (row: Candidate) => string;
+}
+
+/** Undefined: it is no cursor of this search, which then begins anew. */
+function placeOf(
+  cursor: string,
+  words: readonly string[],
+): { readonly leader: number; readonly word: string; readonly id: string } | undefined {
+  const [leaderText, word, id] = cursor.split(" ");
+  const leader = Number(leaderText);
+  const first = words[leader];
+  if (word === undefined || id === undefined || first === undefined || !word.startsWith(first)) return undefined;
+  return { leader, word, id };
 }
 
 function rowOf(stored: Stored): TenantRow {

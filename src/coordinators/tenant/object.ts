@@ -65,7 +65,11 @@ export class Tenant extends DurableObject<Env> implements TenantProtocol {
   }
 
   #takeStanding(standing: TenantStanding): void {
-    if (standing.revision <= (this.#state.standing?.revision ?? -1)) return;
+    const before = this.#state.standing;
+    if (standing.revision <= (before?.revision ?? -1)) return;
+    // The word of a removal may be overtaken by the next tenant of the same name. A tenant of the config file was not made.
+    const isAnother = standing.profile !== undefined && before !== undefined && before.born !== standing.born;
+    const ended = standing.removed === true || isAnother;
     const nowMs = Date.now();
     this.#turn(() => ({
       reply: undefined,
@@ -74,13 +78,15 @@ export class Tenant extends DurableObject<Env> implements TenantProtocol {
         this.#storage.standing.save(standing);
         this.#state.recordVersion++;
         this.#storage.saveRecordVersion(this.#state.recordVersion);
-        if (standing.removed === true) this.#endAllKeys(nowMs);
+        if (ended) this.#endAll(nowMs);
       },
     }));
   }
 
-  /** Part of a turn. */
-  #endAllKeys(nowMs: number): void {
+  /** Part of a turn: keys and overrides were the former tenant's. What was spent stays spent. */
+  #endAll(nowMs: number): void {
+    for (const limitId of this.#state.overrides.keys()) this.#storage.deleteOverride(limitId);
+    this.#state.overrides.clear();
     const { keys } = this.#storage;
     for (const { keyId, revokedAtMs } of keys.all()) {
       if (revokedAtMs !== undefined) continue;

@@ -30,11 +30,17 @@ function parse(text: string): TenantStanding | undefined {
   } catch {
     return undefined;
   }
-  if (typeof value !== "object" || value === null || !("revision" in value && "suspended" in value)) return undefined;
-  const { revision, suspended } = value;
-  if (typeof revision !== "number" || typeof suspended !== "boolean") return undefined;
+  if (
+    typeof value !== "object" ||
+    value === null ||
+    !("revision" in value && "born" in value && "suspended" in value)
+  ) {
+    return undefined;
+  }
+  const { revision, born, suspended } = value;
+  if (typeof revision !== "number" || typeof born !== "number" || typeof suspended !== "boolean") return undefined;
   const profile = "profile" in value ? value.profile : undefined;
-  return { revision, suspended, profile: isProfile(profile) ? profile : undefined };
+  return { revision, born, suspended, profile: isProfile(profile) ? profile : undefined };
 }
 
 const isProfile = (value: unknown): value is TenantProfile =>
