@@ -19,17 +19,32 @@ const MAX_ASKING = 1_000;
 const FRESH_MS = 2_000;
 /** ... refreshed behind requests up to here, and asked for in front of them after. */
 const USABLE_MS = 5_000;
+/** Where something is known, requests wait no longer; ... */
 const DEADLINE_MS = 300;
+/** ... where nothing is, two objects may have to wake far away, one behind the other. */
+const FIRST_DEADLINE_MS = 1_500;
+const CALL_DEADLINE_MS = 2_000;
+/** After a failure what was heard last is used at once for so long, while one call tries again. */
+const UNREACHABLE_FOR_MS = 500;
+/** A call that has not ended by then never will: the request that made it is gone. */
+const LOST_AFTER_MS = 3_000;
 /** One tenant on so many plans at once; then all are compiled anew. */
 const MAX_PLANS = 20;
 
 interface Known {
+  /** Of its record. */
+  version: number;
   /** Undefined: there is no such tenant. */
   readonly profile: TenantProfile | undefined;
-  readonly atMs: number;
-  /** For these tables it was compiled, on its own plan (undefined) and others. */
-  compiledFor: Tables | undefined;
-  compiled: Map<string | undefined, CompiledTenant>;
+  heardAtMs: number;
+  unreachableUntilMs: number;
+  /** While a config is on trial there are two tables. On its own plan (undefined) and others. */
+  readonly compiled: WeakMap<Tables, Map<string | undefined, CompiledTenant>>;
+}
+
+interface Asking {
+  readonly done: Promise<void>;
+  readonly sinceMs: number;
 }
 
 export interface ProfileSite {
@@ -57,7 +72,7 @@ const UNREACHABLE: FoundTenant = { kind: "unreachable" };
 export class TenantProfiles {
   readonly #options: ProfilesOptions;
   readonly #known = new LRUCache<string, Known>({ max: MAX_KNOWN });
-  readonly #asking = new Map<string, Promise<void>>();
+  readonly #asking = new Map<string, Asking>();
 
   constructor(options: ProfilesOptions) {
     this.#options = options;
@@ -66,63 +81,100 @@ export class TenantProfiles {
   /** `plan`: instead of its own. Synchronous while what was heard is young enough. */
   find(id: string, plan: string | undefined, site: ProfileSite): FoundTenant | Promise<FoundTenant> {
     const known = this.#known.get(id);
+    if (known === undefined) return this.ask(id, plan, site);
     const nowMs = this.#options.now();
-    const heardAtMs = Math.max(known?.atMs ?? 0, this.#options.recordAtMs(tenantCoordinator(id)));
-    if (known === undefined || nowMs - heardAtMs > USABLE_MS) return this.#askFirst(id, plan, site);
-    if (nowMs - heardAtMs > FRESH_MS) void this.#ask(id, site);
+    const ageMs = nowMs - Math.max(known.heardAtMs, this.#options.recordAtMs(tenantCoordinator(id)));
+    if (ageMs > FRESH_MS && nowMs >= known.unreachableUntilMs) {
+      const isFailing = nowMs - known.unreachableUntilMs < USABLE_MS;
+      if (ageMs > USABLE_MS && !isFailing) return this.ask(id, plan, site);
+      void this.#ask(id, site);
+    }
     return compiledOf(id, plan, known, site.tables);
   }
 
-  /** With a lease reply. */
-  take(id: string, { profile }: TenantRecord): void {
-    this.#known.set(id, { profile, atMs: this.#options.now(), compiledFor: undefined, compiled: new Map() });
-  }
-
-  async #askFirst(id: string, plan: string | undefined, site: ProfileSite): Promise<FoundTenant> {
+  /** Whatever is known: its coordinator is asked, and if it does not answer what was heard last holds. */
+  async ask(id: string, plan: string | undefined, site: ProfileSite): Promise<FoundTenant> {
+    const deadlineMs = this.#known.has(id) ? DEADLINE_MS : FIRST_DEADLINE_MS;
     try {
       // Each waits by its own timer: the request that asks may be gone.
-      await withDeadline(this.#ask(id, site), DEADLINE_MS);
+      await withDeadline(this.#ask(id, site), deadlineMs);
     } catch {
       this.#options.onFailure();
+      this.#noteUnreachable(id);
     }
     const known = this.#known.get(id);
     return known === undefined ? UNREACHABLE : compiledOf(id, plan, known, site.tables);
   }
 
+  /** With a lease reply, or when asked. What is compiled stays while the tenant is the same: leases are kept by it. */
+  take(id: string, { version, profile }: TenantRecord): void {
+    const heardAtMs = this.#options.now();
+    const known = this.#known.get(id);
+    if (known !== undefined && JSON.stringify(known.profile) === JSON.stringify(profile)) {
+      Object.assign(known, { version, heardAtMs, unreachableUntilMs: 0 });
+      return;
+    }
+    this.#known.set(id, { version, profile, heardAtMs, unreachableUntilMs: 0, compiled: new WeakMap() });
+  }
+
   /** One call at a time for each tenant; never rejects. */
   #ask(id: string, site: ProfileSite): Promise<void> {
+    const sinceMs = this.#options.now();
     const asking = this.#asking.get(id);
-    if (asking !== undefined || this.#asking.size >= MAX_ASKING) return asking ?? Promise.resolve();
+    if (asking !== undefined && sinceMs - asking.sinceMs < LOST_AFTER_MS) return asking.done;
+    if (asking === undefined && this.#asking.size >= MAX_ASKING && !this.#forgetLost(sinceMs)) return Promise.resolve();
     const done = this.#call(id, site).finally(() => {
-      this.#asking.delete(id);
+      if (this.#asking.get(id)?.done === done) this.#asking.delete(id);
     });
-    this.#asking.set(id, done);
+    this.#asking.delete(id);
+    this.#asking.set(id, { done, sinceMs });
     site.waitUntil(done);
     return done;
   }
 
+  /** Whether there is room again. */
+  #forgetLost(nowMs: number): boolean {
+    for (const [id, { sinceMs }] of this.#asking) {
+      // In the order of their beginning.
+      if (nowMs - sinceMs < LOST_AFTER_MS) break;
+      this.#asking.delete(id);
+    }
+    return this.#asking.size < MAX_ASKING;
+  }
+
   async #call(id: string, { env }: ProfileSite): Promise<void> {
     const request = { v: 1 as const, tenantId: id };
+    const before = this.#known.get(id)?.version;
     try {
       const asked = callCoordinator(env, "TENANT", tenantCoordinator(id), "record", request);
-      this.take(id, await withDeadline(asked, 2 * DEADLINE_MS));
+      const record = await withDeadline(asked, CALL_DEADLINE_MS);
+      const now = this.#known.get(id)?.version;
+      // A lease reply that was faster told of something newer.
+      if (now !== undefined && now !== before && now > record.version) return;
+      this.take(id, record);
     } catch {
       this.#options.onFailure();
+      this.#noteUnreachable(id);
     }
+  }
+
+  #noteUnreachable(id: string): void {
+    const known = this.#known.get(id);
+    if (known !== undefined) known.unreachableUntilMs = this.#options.now() + UNREACHABLE_FOR_MS;
   }
 }
 
 function compiledOf(id: string, plan: string | undefined, known: Known, tables: Tables): FoundTenant {
-  if (known.profile === undefined) return UNKNOWN;
-  if (known.compiledFor !== tables || known.compiled.size > MAX_PLANS) {
-    known.compiled = new Map();
-    known.compiledFor = tables;
-  }
-  let tenant = known.compiled.get(plan);
+  const { profile } = known;
+  if (profile === undefined) return UNKNOWN;
+  let onPlans = known.compiled.get(tables);
+  if (onPlans === undefined || onPlans.size > MAX_PLANS) known.compiled.set(tables, (onPlans = new Map()));
+  let tenant = onPlans.get(plan);
   if (tenant === undefined) {
-    tenant = tables.compileTenant({ id, ...known.profile }, plan);
-    if (tenant !== undefined) known.compiled.set(plan, tenant);
+    tenant = tables.compileTenant({ id, ...profile }, plan);
+    if (tenant !== undefined) onPlans.set(plan, tenant);
   }
-  // Of a plan that the config has no more: as if its coordinator were away, for an apply refuses to take plans in use away.
-  return tenant === undefined ? UNREACHABLE : { kind: "found", tenant };
+  if (tenant !== undefined) return { kind: "found", tenant };
+  // Its credential names a plan that is none; or its own is gone, which an apply refuses: as if its coordinator were away.
+  return plan !== undefined && plan !== profile.plan ? UNKNOWN : UNREACHABLE;
 }

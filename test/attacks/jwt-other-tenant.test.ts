@@ -37,8 +37,11 @@ describe("a token for another tenant", () => {
       issuer.sign({ sub: 1 }),
       issuer.sign({ sub: "s".repeat(2_000) }),
     ]);
-    await expectAllRefused(gateway, [rewritten, ...tokens].map(bearing));
+    await expectAllRefused(gateway, [bearing(rewritten)]);
     expect(gateway.calls).toEqual([]);
+    await expectAllRefused(gateway, [rewritten, ...tokens].map(bearing));
+    // The issuer's own word that it is a tenant; what it says cannot be one, or a plan, asks nobody.
+    expect(gateway.calls).toEqual(["nobody", "constructor", "anonymous"].map(() => "TENANT"));
   });
 
   it("is held to its own tenant, whatever its other headers say", async () => {
