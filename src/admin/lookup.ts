@@ -1,5 +1,7 @@
 /** What a path names, found in the config that everybody has; or a problem that says what would be valid. */
 import type { CompiledOrigin, CompiledRoute, CompiledTenant } from "../config/tables.ts";
+import type { FoundTenant } from "../edge/tenant-profiles.ts";
+import { isTenantId } from "../protocol/tenant.ts";
 import type { CallSite } from "./operation.ts";
 import { problem, unknown } from "./reply.ts";
 
@@ -8,8 +10,10 @@ export async function tenantOf(call: CallSite, id: string): Promise<CompiledTena
   const { tables, actor, edge, env } = call;
   const inFile = tables.tenant(id);
   if (inFile !== undefined) return inFile;
-  // Whoever asks waits for it, so nothing is left to be done behind the answer.
-  const found = await edge.profiles.find(id, undefined, { env, tables, waitUntil: () => undefined });
+  // Asked for, so that a tenant made a moment ago is there. Whoever asks waits for it: nothing is left to be done behind.
+  const found: FoundTenant = isTenantId(id)
+    ? await edge.profiles.ask(id, undefined, { env, tables, waitUntil: () => undefined })
+    : { kind: "unknown" };
   switch (found.kind) {
     case "found":
       return found.tenant;

@@ -18,8 +18,14 @@ const KINDS: Readonly<Record<number, string>> = {
   503: "unreachable",
 };
 
+/** Problems that are listed by their place, and those of them that the title says. */
+const MAX_LISTED = 100;
+const MAX_IN_TITLE = 10;
+
 export function badRequest({ issues }: z.ZodError): Response {
-  return problem(400, issues.map((issue) => `${placeOf(issue)}: ${issue.message}`).join("; "));
+  const problems = issues.slice(0, MAX_LISTED).map((issue) => ({ path: placeOf(issue), message: issue.message }));
+  const title = problems.slice(0, MAX_IN_TITLE).map(({ path, message }) => `${path}: ${message}`);
+  return problem(400, title.join("; "), undefined, { problems });
 }
 
 /** Unknown keys are named, whatever their message says. */

@@ -1,6 +1,6 @@
 /** What is going on: remaining tokens by tenant, the breakers' states. Asks each coordinator, under a deadline. */
 import * as z from "zod";
-import type { Tables } from "../config/tables.ts";
+import type { CompiledTenant, Tables } from "../config/tables.ts";
 import { originObjectName } from "../protocol/origin.ts";
 import { METRICS_OBJECT } from "../edge/stages/record.ts";
 import { tenantCoordinator } from "../protocol/tenant.ts";
@@ -37,7 +37,7 @@ const getStatus = operation(
   async (call) => {
     const only = call.query.tenant;
     const tenant = only === undefined ? undefined : await tenantOf(call, only);
-    return tenant instanceof Response ? tenant : readStatus(call.env, call.tables, only);
+    return tenant instanceof Response ? tenant : readStatus(call.env, call.tables, tenant);
   },
 );
 
@@ -59,13 +59,14 @@ const getMetrics = operation(
 
 export const statusOperations = [getStatus, getMetrics];
 
-async function readStatus(env: Env, tables: Tables, only: string | undefined): Promise<StatusReply> {
+/** Of one tenant, or of the first of the config's. */
+async function readStatus(env: Env, tables: Tables, only: CompiledTenant | undefined): Promise<StatusReply> {
   const { tenants } = tables.config;
-  const shown = tenants.filter((tenant) => only === undefined || tenant.id === only).slice(0, MAX_TENANTS_SHOWN);
+  const shown = only === undefined ? tenants.slice(0, MAX_TENANTS_SHOWN) : [only];
   const [tenantStatuses, origins, failModes] = await Promise.all([
     Promise.all(shown.map((tenant) => tenantStatus(env, tenant.id, tenant.plan))),
     Promise.all(tables.origins.map((origin) => breakerStatus(env, origin.id))),
-    failModeStatus(env, only),
+    failModeStatus(env, only?.id),
   ]);
   return {
     configVersion: tables.configVersion,

@@ -37,29 +37,17 @@ const listTenants = operation(
     path: "/tenants",
     tag: TAG,
     summary: "List tenants, or search for them",
-    description: "In order of id; where words are searched, those of the file first, then in order of creation.",
+    description:
+      "In order of id; where words are searched, those of the file first, then in order of the words found. A page may " +
+      "be short or empty though there are more: `next` says so.",
     query: listTenantsQuery,
     result: tenantList,
   },
   async (call) => {
-    const { source, cursor } = call.query;
-    if (source === "file") return fileTenants(call, call.query);
-    // The file's are among the first page of a search, and in their places in a list.
-    const fromFile = source === "api" ? [] : matchingFileTenants(call, call.query);
-    const searching = call.query.search !== "";
-    const page = await indexPage(call.env, call.query);
-    const shown = page.tenants.flatMap((row) => (row.profile === undefined ? [] : [viewOfRow(row)]));
-    const suspended = new Map(page.tenants.map((row) => [row.id, row.suspended]));
-    if (searching) {
-      const first = cursor === undefined ? fromFile : [];
-      return { tenants: [...first, ...shown].map((view) => withSuspension(view, suspended)), next: page.next ?? null };
-    }
-    const until = page.next;
-    const between = fromFile.filter(
-      ({ tenant }) => tenant > (cursor ?? "") && (until === undefined || tenant <= until),
-    );
-    const tenants = [...between, ...shown].toSorted((a, b) => (a.tenant < b.tenant ? -1 : 1));
-    return { tenants: tenants.map((view) => withSuspension(view, suspended)), next: page.next ?? null };
+    const { query } = call;
+    if (query.source === "file") return filePage(call, await fileTenants(call, query), query);
+    const files = query.source === "api" ? [] : await fileTenants(call, query);
+    return query.search === "" ? merged(call, files, query) : found(call, files, query);
   },
 );
 
@@ -277,34 +265,78 @@ function viewOfFile({ id, plan }: { readonly id: string; readonly plan: string }
   return { tenant: id, source: "file", plan, ...nothing };
 }
 
-function withSuspension(view: TenantView, suspended: ReadonlyMap<string, string | undefined>): TenantView {
-  return view.source === "file" ? { ...view, suspended: suspended.get(view.tenant) ?? view.suspended } : view;
-}
-
 type ListQuery = ReturnType<typeof listTenantsQuery.parse>;
 
-async function indexPage(env: Env, { search, plan, suspended, cursor, limit }: ListQuery) {
-  const request = { v: 1 as const, words: search, plan, suspended, after: cursor, limit };
-  const asked = callCoordinator(env, "TENANT_INDEX", TENANT_INDEX_OBJECT, "list", request);
-  return withDeadline(asked, COORDINATOR_DEADLINE_MS);
+interface Page {
+  readonly tenants: TenantView[];
+  readonly next: string | null;
 }
 
-/** Those that are suspended are known to the index alone, so they are not among these when asked for by that. */
-function matchingFileTenants({ tables }: CallSite, { search, plan, suspended }: ListQuery): TenantView[] {
-  if (suspended === true) return [];
+/** Of those made here; the file's word for a tenant of the same name goes before. */
+async function indexPage(
+  { env, tables }: CallSite,
+  { search, plan, suspended, cursor, limit }: ListQuery,
+): Promise<Page> {
+  const request = { v: 1 as const, words: search, plan, suspended, after: cursor, limit };
+  const asked = callCoordinator(env, "TENANT_INDEX", TENANT_INDEX_OBJECT, "list", request);
+  const { tenants, next } = await withDeadline(asked, COORDINATOR_DEADLINE_MS);
+  const own = tenants.filter(({ id, profile }) => profile !== undefined && tables.tenant(id) === undefined);
+  return { tenants: own.map(viewOfRow), next: next ?? null };
+}
+
+/** All of the file's that are asked for, in order of id. Their suspensions are asked for where they decide. */
+async function fileTenants(call: CallSite, { search, plan, suspended }: ListQuery): Promise<TenantView[]> {
   const words = search
     .toLowerCase()
     .split(/[^\p{L}\p{N}]+/u)
     .filter((word) => word !== "");
-  return tables.config.tenants
+  const views = call.tables.config.tenants
     .filter((tenant) => plan === undefined || tenant.plan === plan)
     .filter(({ id }) => words.every((word) => id.split(/[._-]/).some((part) => part.startsWith(word))))
-    .map(viewOfFile);
+    .map(viewOfFile)
+    .toSorted(byId);
+  if (suspended === undefined) return views;
+  return (await withSuspensions(call, views)).filter((view) => (view.suspended !== null) === suspended);
 }
 
-function fileTenants(call: CallSite, query: ListQuery): { tenants: TenantView[]; next: string | null } {
-  const all = matchingFileTenants(call, query).toSorted((a, b) => (a.tenant < b.tenant ? -1 : 1));
-  const rest = all.filter(({ tenant }) => tenant > (query.cursor ?? ""));
-  const tenants = rest.slice(0, query.limit);
-  return { tenants, next: rest.length > query.limit ? (tenants.at(-1)?.tenant ?? null) : null };
+async function withSuspensions({ env }: CallSite, views: readonly TenantView[]): Promise<TenantView[]> {
+  const ids = views.filter(({ source }) => source === "file").map(({ tenant }) => tenant);
+  if (ids.length === 0) return [...views];
+  const asked = callCoordinator(env, "TENANT_INDEX", TENANT_INDEX_OBJECT, "suspensions", { v: 1, ids });
+  const reasons = new Map(Object.entries(await withDeadline(asked, COORDINATOR_DEADLINE_MS)));
+  return views.map((view) =>
+    view.source === "file" ? { ...view, suspended: reasons.get(view.tenant) ?? null } : view,
+  );
 }
+
+async function filePage(call: CallSite, files: readonly TenantView[], { cursor, limit }: ListQuery): Promise<Page> {
+  const rest = files.filter(({ tenant }) => tenant > (cursor ?? ""));
+  const shown = rest.slice(0, limit);
+  const next = rest.length > limit ? (shown.at(-1)?.tenant ?? null) : null;
+  return { tenants: await withSuspensions(call, shown), next };
+}
+
+/** Both in one order: of the file's, those up to where the index's page ends. */
+async function merged(call: CallSite, files: readonly TenantView[], query: ListQuery): Promise<Page> {
+  const { tenants: own, next } = await indexPage(call, query);
+  const between = files.filter(({ tenant }) => tenant > (query.cursor ?? "") && (next === null || tenant <= next));
+  const both = [...between, ...own].toSorted(byId);
+  const shown = both.slice(0, query.limit);
+  const rest = both.length > shown.length ? (shown.at(-1)?.tenant ?? null) : next;
+  return { tenants: await withSuspensions(call, shown), next: rest };
+}
+
+/** Where the file's end, `file:` and the id of the last one is the cursor. */
+async function found(call: CallSite, files: readonly TenantView[], query: ListQuery): Promise<Page> {
+  const { cursor = FILE_CURSOR, limit } = query;
+  if (!cursor.startsWith(FILE_CURSOR)) return indexPage(call, query);
+  const first = await filePage(call, files, { ...query, cursor: cursor.slice(FILE_CURSOR.length) });
+  if (first.next !== null) return { ...first, next: FILE_CURSOR + first.next };
+  const room = limit - first.tenants.length;
+  if (room === 0) return { ...first, next: FILE_CURSOR + (first.tenants.at(-1)?.tenant ?? "") };
+  const behind = await indexPage(call, { ...query, cursor: undefined, limit: room });
+  return { tenants: [...first.tenants, ...behind.tenants], next: behind.next };
+}
+
+const FILE_CURSOR = "file:";
+const byId = (a: TenantView, b: TenantView): number => (a.tenant < b.tenant ? -1 : 1);

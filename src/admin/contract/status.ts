@@ -3,7 +3,11 @@ import * as z from "zod";
 import { timeMs } from "./common.ts";
 
 export const statusQuery = z.strictObject({
-  tenant: z.string().max(64).optional().describe("Only this one; else the first hundred."),
+  tenant: z
+    .string()
+    .max(64)
+    .optional()
+    .describe("Only this one, also where it was made through the API; else the first hundred of the config file."),
 });
 
 const limitStatus = z
@@ -55,7 +59,7 @@ export const statusReply = z
     configVersion: z.number().int(),
     configHash: z.string(),
     tenants: z.array(tenantStatus).readonly(),
-    truncated: z.boolean().describe("There are more tenants than are shown: ask with `?tenant=`."),
+    truncated: z.boolean().describe("The config file has more tenants than are shown: ask with `?tenant=`."),
     failModes: z.array(failModeStatus).readonly().nullable().describe("Null: the metrics object did not answer."),
     origins: z.array(breakerStatus).readonly(),
   })
