@@ -18,6 +18,8 @@ interface Batch {
   readonly firstLine: number;
   readonly lineNumbers: readonly number[];
   readonly tenants: readonly unknown[];
+  /** A line of it is not JSON: it is not sent, and nothing is read behind it. */
+  readonly unreadable?: CliError;
 }
 
 export interface Imported extends ImportReply {
@@ -36,7 +38,8 @@ export async function importTenants(
   /** The batch that failed and is nearest to the beginning. */
   let failed: { readonly batch: Batch; readonly error: unknown } | undefined;
   const start = (batch: Batch): void => {
-    const work = send(batch.tenants)
+    const sent = batch.unreadable === undefined ? send(batch.tenants) : Promise.reject(batch.unreadable);
+    const work = sent
       .then((reply) => {
         if ("title" in reply) throw refusedBatch(batch, reply);
         total.created += reply.created;
@@ -81,35 +84,43 @@ async function* batchesOf(lines: AsyncIterable<string>, fromLine: number): Async
   for await (const line of lines) {
     number++;
     if (number < fromLine || line.trim() === "") continue;
+    const length = Buffer.byteLength(line);
+    if (tenants.length > 0 && bytes + length > MAX_BATCH_BYTES) {
+      yield batch();
+      [lineNumbers, tenants, bytes] = [[], [], 0];
+    }
     lineNumbers.push(number);
-    tenants.push(parse(line, number));
-    bytes += line.length;
-    if (tenants.length < MAX_IMPORT && bytes < MAX_BATCH_BYTES) continue;
+    bytes += length;
+    try {
+      tenants.push(JSON.parse(line));
+    } catch {
+      yield { ...batch(), unreadable: new CliError(`line ${number} is not JSON: ${line.slice(0, 80)}`) };
+      return;
+    }
+    if (tenants.length < MAX_IMPORT) continue;
     yield batch();
     [lineNumbers, tenants, bytes] = [[], [], 0];
   }
   if (tenants.length > 0) yield batch();
 }
 
-function parse(line: string, number: number): unknown {
-  try {
-    return JSON.parse(line);
-  } catch {
-    throw new CliError(`line ${number} is not JSON: ${line.slice(0, 80)}`);
-  }
-}
-
 const PLACE = /^tenants\.(\d+)\.?/;
 
-function refusedBatch({ lineNumbers }: Batch, { title, problems }: Problem): CliError {
+/** Says what is wrong by line, where the gateway said it by place. */
+function refusedBatch({ firstLine, lineNumbers }: Batch, { title, problems }: Problem): CliError {
   const list: readonly unknown[] = Array.isArray(problems) ? problems : [];
-  for (const problem of list.slice(0, MAX_PROBLEMS_SHOWN)) {
-    if (typeof problem !== "object" || problem === null || !("path" in problem && "message" in problem)) continue;
+  const said = list.flatMap((problem): string[] => {
+    if (typeof problem !== "object" || problem === null || !("path" in problem && "message" in problem)) return [];
     const path = String(problem.path);
-    const index = Number(PLACE.exec(path)?.[1]);
-    console.error(`line ${lineNumbers[index] ?? "?"}: ${path.replace(PLACE, "")}: ${String(problem.message)}`);
-  }
-  return new CliError(title);
+    const line = lineNumbers[Number(PLACE.exec(path)?.[1])];
+    const within = path.replace(PLACE, "");
+    const place = within === "" ? "" : `${within}: `;
+    return line === undefined ? [] : [`line ${line}: ${place}${String(problem.message)}`];
+  });
+  for (const text of said.slice(0, MAX_PROBLEMS_SHOWN)) console.error(text);
+  const last = lineNumbers.at(-1) ?? firstLine;
+  const why = said.length === 0 ? title : `${said.length} problem(s)`;
+  return new CliError(`lines ${firstLine} to ${last} were refused, all of them: ${why}`);
 }
 
 /** One line on a terminal that is written over; elsewhere nothing. */

@@ -1,12 +1,15 @@
 /** `weir tenants list|get|set|remove|suspend|resume|import|export`: tenants without a config. */
 import { createReadStream, createWriteStream, existsSync, readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
+import { pipeline } from "node:stream/promises";
 import { defineCommand } from "citty";
 import type { ImportReply, PutTenantBody, TenantList, TenantView } from "../../src/admin/contract.ts";
 import { callAdmin, gatewayArguments, type Problem } from "../client.ts";
 import { agreed } from "../confirm.ts";
 import { CliError, EXIT, printJson, printTable } from "../output.ts";
 import { importTenants } from "../tenant-import.ts";
+
+const MAX_CALLS_A_LIST = 100;
 
 const tenant = { type: "positional", description: "Tenant id", required: true } as const;
 const pathOf = (id: string): string => `/tenants/${encodeURIComponent(id)}`;
@@ -22,14 +25,16 @@ const list = defineCommand({
     ...gatewayArguments,
   },
   async run({ args }) {
+    const most = Number(args.limit);
+    if (!Number.isSafeInteger(most) || most < 1 || most > 1_000) {
+      throw new CliError(`--limit must be a whole number from 1 to 1000, not "${args.limit}"`, EXIT.usage);
+    }
     const query = new URLSearchParams({
       search: args.search,
-      limit: args.limit,
       ...(args.plan === undefined ? {} : { plan: args.plan }),
       ...(args.suspended ? { suspended: "true" } : {}),
-      ...(args.cursor === undefined ? {} : { cursor: args.cursor }),
     });
-    const page = await callAdmin<TenantList>(args.state, { method: "GET", path: `/tenants?${query}` });
+    const page = await readPage(args.state, query, most, args.cursor ?? null);
     if (args.json) {
       printJson(page);
       return;
@@ -38,6 +43,27 @@ const list = defineCommand({
     if (page.next !== null) console.error(`there are more: --cursor ${page.next}`);
   },
 });
+
+/** Pages of the gateway may be short: they are put together until there are so many, or it has been asked often enough. */
+async function readPage(
+  state: string | undefined,
+  query: URLSearchParams,
+  most: number,
+  from: string | null,
+): Promise<TenantList> {
+  const tenants: TenantView[] = [];
+  let next = from;
+  for (let calls = 0; calls < MAX_CALLS_A_LIST; calls++) {
+    query.set("limit", String(most - tenants.length));
+    if (next !== null) query.set("cursor", next);
+    const call = { method: "GET", path: `/tenants?${query}`, patient: true } as const;
+    const page = await callAdmin<TenantList>(state, call);
+    tenants.push(...page.tenants);
+    next = page.next;
+    if (next === null || tenants.length >= most) break;
+  }
+  return { tenants, next };
+}
 
 const rowOf = ({ tenant: id, plan, source, label, suspended }: TenantView): string[] => [
   id,
@@ -157,6 +183,7 @@ const importCommand = defineCommand({
         path: "/tenants/import",
         body: { tenants },
         expected: [400, 413, 422],
+        patient: true,
       });
     const done = await importTenants(lines, fromLine, send);
     if (args.json) printJson(done);
@@ -171,26 +198,32 @@ const exportCommand = defineCommand({
   meta: { name: "export", description: "Tenants made through the API, one in JSON on each line, as import takes them" },
   args: { out: { type: "string", description: "Write to this file" }, ...gatewayArguments },
   async run({ args }) {
-    const file = args.out === undefined ? undefined : createWriteStream(args.out);
-    const out = file ?? process.stdout;
-    let count = 0;
-    let cursor: string | null = "";
-    while (cursor !== null) {
-      const query: string = cursor === "" ? "" : `&cursor=${encodeURIComponent(cursor)}`;
-      const path = `/tenants?source=api&limit=1000${query}`;
-      const page: TenantList = await callAdmin<TenantList>(args.state, { method: "GET", path });
-      for (const view of page.tenants) out.write(`${JSON.stringify(lineOf(view))}\n`);
-      count += page.tenants.length;
-      cursor = page.next;
-    }
-    if (file !== undefined) {
-      await new Promise<void>((resolve) => {
-        file.end(resolve);
-      });
-    }
-    console.error(`${count} tenants`);
+    const { out } = args;
+    const counts = { tenants: 0, suspended: 0 };
+    const lines = exportedLines(args.state, counts);
+    await pipeline(lines, out === undefined ? process.stdout : createWriteStream(out), { end: out !== undefined });
+    if (args.json && out !== undefined) printJson({ file: out, ...counts });
+    else console.error(`${counts.tenants} tenants`);
+    if (counts.suspended > 0) console.error(`${counts.suspended} of them are suspended, which the lines do not say`);
   },
 });
+
+/** As fast as it is written away. */
+async function* exportedLines(
+  state: string | undefined,
+  counts: { tenants: number; suspended: number },
+): AsyncGenerator<string> {
+  let cursor: string | null = "";
+  while (cursor !== null) {
+    const query: string = cursor === "" ? "" : `&cursor=${encodeURIComponent(cursor)}`;
+    const call = { method: "GET", path: `/tenants?source=api&limit=1000${query}`, patient: true } as const;
+    const page: TenantList = await callAdmin<TenantList>(state, call);
+    counts.tenants += page.tenants.length;
+    counts.suspended += page.tenants.filter(({ suspended }) => suspended !== null).length;
+    yield page.tenants.map((view) => `${JSON.stringify(lineOf(view))}\n`).join("");
+    cursor = page.next;
+  }
+}
 
 const lineOf = ({ tenant: id, plan, label, settings }: TenantView) => ({ id, plan, label, ...settings });
 

@@ -15,12 +15,13 @@ export function run(
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
   cwd = process.cwd(),
+  timeoutMs = TIMEOUT_MS,
 ): Promise<Finished> {
   return new Promise((resolve) => {
     const child = spawn(process.execPath, [`${process.cwd()}/${script}`, ...args], {
       cwd,
       env: { ...process.env, NO_COLOR: "1", ...env },
-      timeout: TIMEOUT_MS,
+      timeout: timeoutMs,
     });
     const output = { stdout: "", stderr: "" };
     child.stdout.on("data", (data: Buffer) => (output.stdout += data.toString()));
