@@ -5,11 +5,11 @@ import { problem, unknown } from "./reply.ts";
 
 /** Of the config, or made through the API. The tenants there are are named only to those who may see them all. */
 export async function tenantOf(call: CallSite, id: string): Promise<CompiledTenant | Response> {
-  const { tables, actor, edge, env } = call;
+  const { tables, actor, edge, env, waitUntil } = call;
   const inFile = tables.tenant(id);
   if (inFile !== undefined) return inFile;
-  // Whoever asks waits for it, so nothing is left to be done behind the answer.
-  const found = await edge.profiles.find(id, undefined, { env, tables, waitUntil: () => undefined });
+  // What is known may be asked for again behind the answer: cut off there, nobody else could ask any more.
+  const found = await edge.profiles.find(id, undefined, { env, tables, waitUntil });
   switch (found.kind) {
     case "found":
       return found.tenant;
