@@ -1,5 +1,7 @@
 /** The index's tables (docs/STORAGE.md). What is read per request is found by a key, so a million rows take no longer than ten. */
 import type {
+  KeptTenant,
+  RemovedTenant,
   TenantProfile,
   TenantQuery,
   TenantRow,
@@ -8,6 +10,8 @@ import type {
 } from "../../protocol/tenant-index.ts";
 
 const SCHEMA_VERSION = 1;
+/** Of tenants that were removed so many are remembered; the oldest give way. */
+const MAX_REMOVED = 1_000_000;
 
 /** A row as SQLite has it. */
 type Stored = {
@@ -37,6 +41,8 @@ export class TenantIndexStorage {
       CREATE INDEX IF NOT EXISTS tenant_plan ON tenant (plan, id);
       CREATE INDEX IF NOT EXISTS tenant_suspended ON tenant (id) WHERE suspended IS NOT NULL;
       CREATE TABLE IF NOT EXISTS plan_count (plan TEXT PRIMARY KEY, tenants INTEGER NOT NULL) WITHOUT ROWID;
+      CREATE TABLE IF NOT EXISTS removed_tenant (
+        place INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, at_ms INTEGER NOT NULL);
       CREATE TABLE IF NOT EXISTS push (id TEXT PRIMARY KEY, attempts INTEGER NOT NULL) WITHOUT ROWID;
       CREATE VIRTUAL TABLE IF NOT EXISTS tenant_words USING fts5 (
         id, label, content='tenant', content_rowid='rowid', prefix='2 3', detail=none);
@@ -120,8 +126,48 @@ export class TenantIndexStorage {
     this.addPush(id);
   }
 
+  /** In order of id, from behind `after` on. */
+  backup(after: string, limit: number): KeptTenant[] {
+    return this.#sql
+      .exec<Stored & { live: number }>(
+        `SELECT ${COLUMNS}, live FROM tenant WHERE id > ? ORDER BY id LIMIT ?`,
+        after,
+        limit,
+      )
+      .toArray()
+      .map((row) => ({ ...rowOf(row), live: row.live === 1 }));
+  }
+
+  removed(after: string, limit: number): RemovedTenant[] {
+    return this.#sql
+      .exec<{ id: string; at_ms: number }>(
+        "SELECT id, at_ms FROM removed_tenant WHERE id > ? ORDER BY id LIMIT ?",
+        after,
+        limit,
+      )
+      .toArray()
+      .map(({ id, at_ms: atMs }) => ({ id, atMs }));
+  }
+
+  noteRemoved({ id, atMs }: RemovedTenant): void {
+    this.#sql.exec("INSERT OR IGNORE INTO removed_tenant (id, at_ms) VALUES (?, ?)", id, atMs);
+    this.#sql.exec(
+      "DELETE FROM removed_tenant WHERE place <= (SELECT MAX(place) FROM removed_tenant) - ?",
+      MAX_REMOVED,
+    );
+  }
+
+  setTimes({ id, createdAtMs, updatedAtMs }: Pick<TenantRow, "id" | "createdAtMs" | "updatedAtMs">): void {
+    this.#sql.exec("UPDATE tenant SET created_at_ms = ?, updated_at_ms = ? WHERE id = ?", createdAtMs, updatedAtMs, id);
+  }
+
+  /** Coordinators that outlived this index take nothing older than what they have. */
+  raiseRevision(least: number): void {
+    this.#sql.exec("UPDATE meta SET value = MAX(value, ?) WHERE name = 'revision'", least);
+  }
+
   /** Undefined: there was none. */
-  remove(id: string): TenantRow | undefined {
+  remove(id: string, nowMs: number): TenantRow | undefined {
     const row = this.#sql
       .exec<Stored & { plan: string }>(`SELECT ${COLUMNS}, plan FROM tenant WHERE id = ?`, id)
       .toArray()[0];
@@ -129,6 +175,7 @@ export class TenantIndexStorage {
     this.#forgetWords(row.rowid, id, row.label);
     this.#sql.exec("DELETE FROM tenant WHERE rowid = ?", row.rowid);
     this.#count(row.plan, -1);
+    if (row.body !== null) this.noteRemoved({ id, atMs: nowMs });
     this.addPush(id);
     return rowOf(row);
   }
@@ -202,6 +249,7 @@ export class TenantIndexStorage {
     this.#sql.exec("UPDATE push SET attempts = attempts + 1 WHERE id = ?", id);
   }
 
+  /** A new row: a tenant of the name is there again. */
   #insert(id: string, plan: string, body: string | null, settings: string | null, label: string, nowMs: number): void {
     const { rowid } = this.#sql
       .exec<{ rowid: number }>(
@@ -218,6 +266,7 @@ export class TenantIndexStorage {
       )
       .one();
     this.#addWords(rowid, id, label);
+    if (body !== null) this.#sql.exec("DELETE FROM removed_tenant WHERE id = ?", id);
   }
 
   #count(plan: string, by: number): void {
@@ -252,10 +301,11 @@ function matchOf(words: string): string | undefined {
 
 function rowOf(stored: Stored): TenantRow {
   const { id, body, settings, label, suspended, created_at_ms: createdAtMs, updated_at_ms: updatedAtMs } = stored;
+  const profile = profileOf(body);
   return {
     id,
-    profile: profileOf(body),
-    settings: settings ?? undefined,
+    profile: parseRecord(settings) === undefined ? undefined : profile,
+    settings: profile === undefined ? undefined : (settings ?? undefined),
     label,
     suspended: suspended ?? undefined,
     createdAtMs,
@@ -263,7 +313,18 @@ function rowOf(stored: Stored): TenantRow {
   };
 }
 
+/** One that cannot be read is of no tenant: refused until it is written again, and the others are not held up by it. */
 function profileOf(body: string | null): TenantProfile | undefined {
+  const value = parseRecord(body);
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- our own profile, checked by the admin API before we wrote it
-  return body === null ? undefined : (JSON.parse(body) as TenantProfile);
+  return typeof value?.["plan"] === "string" ? (value as unknown as TenantProfile) : undefined;
+}
+
+function parseRecord(text: string | null): Readonly<Record<string, unknown>> | undefined {
+  try {
+    const value: unknown = JSON.parse(text ?? "null");
+    return typeof value === "object" && value !== null && !Array.isArray(value) ? { ...value } : undefined;
+  } catch {
+    return undefined;
+  }
 }
