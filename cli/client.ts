@@ -8,6 +8,9 @@ import { CliError } from "./output.ts";
 
 const DEFAULT_STATE_DIR = join(".weir", "state");
 const TIMEOUT_MS = 10_000;
+/** A gateway that is busy says a second or two; who is told more has done something else wrong. */
+const MAX_WAIT_S = 5;
+const MAX_WAITS = 20;
 /** What a gateway answers on a path it does not have, or does not show. */
 const UNROUTED = "urn:weir:problem:no-route";
 
@@ -51,6 +54,8 @@ export interface Call {
   readonly headers?: Readonly<Record<string, string>>;
   /** Refusals that are the caller's to word: their problem comes back as it is. */
   readonly expected?: readonly number[];
+  /** One of many: where the gateway says that they come too fast, it is made again when it says so. */
+  readonly patient?: true;
 }
 
 const contentType = ({ body }: Call): Readonly<Record<string, string>> =>
@@ -65,10 +70,28 @@ export interface Problem {
 
 /** The reply's JSON; for the statuses in `expected` the problem. Throws CliError with what the gateway says, or with what to do when it cannot be reached. */
 export async function callAdmin<Reply>(stateDir: string | undefined, call: Call): Promise<Reply> {
-  const { url, token } = findGateway(stateDir);
-  let response: Response;
+  const target = findGateway(stateDir);
+  const { url } = target;
+  let response = await send(target, call);
+  for (let again = 0; again < MAX_WAITS && call.patient === true && response.status === 429; again++) {
+    const waitS = Number(response.headers.get("retry-after"));
+    if (!(waitS > 0 && waitS <= MAX_WAIT_S)) break;
+    await response.body?.cancel();
+    await new Promise((resolve) => setTimeout(resolve, waitS * 1_000));
+    response = await send(target, call);
+  }
+  const value: unknown = await response.json().catch(() => undefined);
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the contract both sides import says what it is
+  if (response.ok || call.expected?.includes(response.status) === true) return value as Reply;
+  const title = typeof value === "object" && value !== null && "title" in value ? String(value.title) : "no details";
+  const hidden = typeof value === "object" && value !== null && "type" in value && value.type === UNROUTED;
+  const hint = hidden ? " (a wrong token looks like this too)" : "";
+  throw new CliError(`${url} answered ${response.status}: ${title}${hint}`);
+}
+
+async function send({ url, token }: Target, call: Call): Promise<Response> {
   try {
-    response = await fetch(url + API_BASE + call.path, {
+    return await fetch(url + API_BASE + call.path, {
       method: call.method,
       headers: { authorization: `Bearer ${token}`, accept: "application/json", ...contentType(call), ...call.headers },
       signal: AbortSignal.timeout(TIMEOUT_MS),
@@ -78,11 +101,4 @@ export async function callAdmin<Reply>(stateDir: string | undefined, call: Call)
     const cause = error instanceof Error && error.cause instanceof Error ? error.cause.message : String(error);
     throw new CliError(`cannot reach ${url}: ${cause}. Is the gateway running?`);
   }
-  const value: unknown = await response.json().catch(() => undefined);
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the contract both sides import says what it is
-  if (response.ok || call.expected?.includes(response.status) === true) return value as Reply;
-  const title = typeof value === "object" && value !== null && "title" in value ? String(value.title) : "no details";
-  const hidden = typeof value === "object" && value !== null && "type" in value && value.type === UNROUTED;
-  const hint = hidden ? " (a wrong token looks like this too)" : "";
-  throw new CliError(`${url} answered ${response.status}: ${title}${hint}`);
 }

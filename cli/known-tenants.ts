@@ -33,7 +33,7 @@ export async function knownTenants(state: string | undefined, names: TenantNames
   for (let cursor: string | null = ""; cursor !== null;) {
     const query: string = cursor === "" ? "" : `&cursor=${encodeURIComponent(cursor)}`;
     const path = `/tenants?source=file&limit=1000${query}`;
-    const page: TenantList = await callAdmin<TenantList>(state, { method: "GET", path });
+    const page: TenantList = await callAdmin<TenantList>(state, { method: "GET", path, patient: true });
     for (const { tenant } of page.tenants) names.all.add(tenant);
     cursor = page.next;
   }

@@ -89,7 +89,7 @@ async function writeBackup(state: string | undefined, audit: boolean, out: Writa
 async function* allPages(state: string | undefined, base: string): AsyncGenerator<readonly BackupLine[]> {
   for (let cursor: string | null = ""; cursor !== null;) {
     const query: string = cursor === "" ? "" : `?cursor=${encodeURIComponent(cursor)}`;
-    const page: BackupPage = await callAdmin<BackupPage>(state, { method: "GET", path: base + query });
+    const page: BackupPage = await callAdmin<BackupPage>(state, { method: "GET", path: base + query, patient: true });
     yield page.lines;
     cursor = page.next;
   }
@@ -103,7 +103,7 @@ async function* recordPages(
 ): AsyncGenerator<readonly BackupLine[]> {
   for (let at = 0; at < tenants.length; at += RECORDS_A_CALL) {
     const path = `${base}?tenants=${tenants.slice(at, at + RECORDS_A_CALL).join(",")}`;
-    yield (await callAdmin<BackupPage>(state, { method: "GET", path })).lines;
+    yield (await callAdmin<BackupPage>(state, { method: "GET", path, patient: true })).lines;
   }
 }
 
@@ -138,7 +138,7 @@ const restore = defineCommand({
     if (!(await agreed(args.yes, `Restore it to ${url}?`))) return EXIT.refused;
     if ((await begin(args.state, asked)) === undefined) return EXIT.refused;
     await sendLines(args.state, args.file, sha256);
-    const end = { method: "POST", path: `/restores/${sha256}/end`, body: {}, expected: [422] } as const;
+    const end = { method: "POST", path: `/restores/${sha256}/end`, body: {}, expected: [422], patient: true } as const;
     const ended = await callAdmin<EndedRestore | Problem>(args.state, end);
     if ("title" in ended) throw refused(ended);
     const { number } = ended;
@@ -171,7 +171,13 @@ async function sendLines(state: string | undefined, file: string, sha256: string
   let length = 0;
   const send = async (): Promise<void> => {
     if (lines.length === 0) return;
-    const call = { method: "POST", path: `/restores/${sha256}/lines`, body: { lines }, expected: [400, 422] } as const;
+    const call = {
+      method: "POST",
+      path: `/restores/${sha256}/lines`,
+      body: { lines },
+      expected: [400, 422],
+      patient: true,
+    } as const;
     const reply = await callAdmin<{ lines: number } | Problem>(state, call);
     if ("title" in reply) throw refused(reply);
     [lines, length] = [[], 0];

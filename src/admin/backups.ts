@@ -9,6 +9,7 @@ import type { Env } from "../platform/bindings.ts";
 import { callCoordinator, withDeadline } from "../platform/coordinators.ts";
 import { CONTROL_OBJECT } from "../protocol/control.ts";
 import { originObjectName } from "../protocol/origin.ts";
+import type { ConfigsKept } from "../protocol/recovery.ts";
 import { TENANT_INDEX_OBJECT } from "../protocol/tenant-index.ts";
 import { isTenantId, tenantCoordinator } from "../protocol/tenant.ts";
 import {
@@ -32,6 +33,9 @@ const TAG = "Recovery";
 const DEADLINE_MS = 10_000;
 const LASTS_MS = 86_400_000;
 const MAX_RECORDS = 50;
+const VERSIONS_A_PAGE = 100;
+/** Of contents, in base64: a page ends with the line that makes it longer. */
+const ENOUGH_CONTENT = 1_048_576;
 const TENANTS_A_PAGE = 200;
 /** Tenants' coordinators that are asked at once. */
 const AT_ONCE = 20;
@@ -103,28 +107,39 @@ const READ: Readonly<Record<Part, (call: CallSite, query: Query) => Promise<Back
   audit: readAudit,
 };
 
-/** Cursor: the number of the version that comes next, and from which byte of its content on. */
+/** Cursor: the number of the version before the next one, and how many lines of that one have been given. */
 async function readConfigs({ env }: CallSite, { cursor = "0.0" }: Query): Promise<BackupPage | Response> {
-  const [after = -1, from = -1] = cursor.split(".").map(Number);
-  if (!isCount(after) || !isCount(from)) return badCursor();
-  const control = { v: 1 as const, after, limit: 1 };
+  const [after = -1, given = -1] = cursor.split(".").map(Number);
+  if (!isCount(after) || !isCount(given)) return badCursor();
+  const control = { v: 1 as const, after, limit: VERSIONS_A_PAGE };
   const kept = await withDeadline(callCoordinator(env, "CONTROL", CONTROL_OBJECT, "keptConfigs", control), DEADLINE_MS);
-  const { inForce, lastDeploy } = kept;
-  const [version] = kept.versions;
-  if (version === undefined) {
-    if (inForce === undefined) return { lines: [], next: null };
-    const { number, sequence, canary } = inForce;
-    const trial = canary?.number ?? null;
-    return { lines: [{ kind: "in-force", number, sequence, trial, lastDeploy: lastDeploy ?? null }], next: null };
-  }
-  const { hasContent, contentOf, originIds, ...info } = version;
-  const { number } = version;
+  if (kept.versions.length === 0) return { lines: inForceLine(kept), next: null };
   const lines: BackupLine[] = [];
-  if (from === 0) lines.push({ kind: "config", ...info, contentOf: contentOf ?? null, originIds: [...originIds] });
-  const chunks = hasContent ? await chunksOf(env, number) : [];
-  const chunk = chunks[from];
-  if (chunk !== undefined) lines.push(chunk);
-  return { lines, next: from + 1 < chunks.length ? `${after}.${from + 1}` : `${number}.0` };
+  let length = 0;
+  let [last, from] = [after, given];
+  for (const version of kept.versions) {
+    const own = await linesOf(env, version);
+    for (; from < own.length; from++) {
+      const line = own[from];
+      if (line === undefined || length > ENOUGH_CONTENT) return { lines, next: `${last}.${from}` };
+      lines.push(line);
+      length += line.kind === "config-content" ? line.bytes.length : 0;
+    }
+    [last, from] = [version.number, 0];
+  }
+  return { lines, next: `${last}.0` };
+}
+
+function inForceLine({ inForce, lastDeploy }: ConfigsKept): BackupLine[] {
+  if (inForce === undefined) return [];
+  const { number, sequence, canary } = inForce;
+  return [{ kind: "in-force", number, sequence, trial: canary?.number ?? null, lastDeploy: lastDeploy ?? null }];
+}
+
+async function linesOf(env: Env, version: ConfigsKept["versions"][number]): Promise<BackupLine[]> {
+  const { hasContent, contentOf, originIds, ...info } = version;
+  const line = { kind: "config" as const, ...info, contentOf: contentOf ?? null, originIds: [...originIds] };
+  return [line, ...(hasContent ? await chunksOf(env, version.number) : [])];
 }
 
 async function chunksOf(env: Env, number: number): Promise<BackupLine[]> {

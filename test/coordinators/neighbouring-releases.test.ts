@@ -221,8 +221,7 @@ const KINDS: Readonly<Record<string, Kind>> = {
   },
   metrics: {
     stub: metrics,
-    fill: () =>
-      metrics().flush({ v: 1, edgeId: "edge", seq: 1, counters: { 'weir_requests_total{origin="app"}': 7 } }),
+    fill: () => metrics().flush({ v: 1, edgeId: "edge", seq: 1, counters: { 'weir_requests_total{origin="app"}': 7 } }),
     read: async () => metrics().totals(),
     tables: ["total", "edge"],
     bodies: [],

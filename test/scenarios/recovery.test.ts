@@ -279,7 +279,8 @@ describe("a backup", () => {
       .trimEnd()
       .split("\n")
       .map((line) => JSON.parse(line) as Record<string, unknown>);
-    expect(lines[0]).toMatchObject({ v: 1, kind: "weir-backup", source: url(), audit: true });
+    const { version } = JSON.parse(readFileSync("package.json", "utf8")) as { version: string };
+    expect(lines[0]).toMatchObject({ v: 1, kind: "weir-backup", release: version, source: url(), audit: true });
     const kinds = new Set(lines.map(({ kind }) => kind));
     for (const kind of [
       "config",
@@ -302,6 +303,16 @@ describe("a backup", () => {
       ...[...Object.values(keys), ...Object.values(tokens)].map((one) => one.slice(-22)),
     ];
     for (const canary of canaries) expect(text).not.toContain(canary);
+  });
+
+  it("waits where the gateway says that its calls come too fast", async () => {
+    const token = String((await call("POST", "/tokens", { label: "busy", role: "admin", forMs: 600_000 }))["token"]);
+    const headers = { authorization: `Bearer ${token}` };
+    const asked = Array.from({ length: 230 }, () => fetch(`${url()}${API}/configs?limit=1`, { headers }));
+    const statuses = (await Promise.all(asked)).map(({ status }) => status);
+    expect(statuses).toContain(429);
+    const made = await run("cli/weir.ts", ["backup"], { WEIR_URL: url(), WEIR_TOKEN: token });
+    expect([made.code, made.stdout.trimEnd().split("\n").length > 20], made.stderr).toEqual([0, true]);
   });
 
   it("is refused to who is no unlimited admin, and pages of one that was not begun are not there", async () => {
