@@ -64,6 +64,8 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   "tokens list": ["weir tokens list --json"],
   "tokens revoke": ["weir tokens revoke 0123456789abcdef"],
   audit: ["weir audit --since 24h", "weir audit --operation tripBreaker --outcome done --json"],
+  backup: ["weir backup --out weir-backup.jsonl", "weir backup --audit | gzip > weir-backup.jsonl.gz"],
+  restore: ["weir restore weir-backup.jsonl --dry-run", "weir restore weir-backup.jsonl --yes"],
   cost: [
     "weir cost --rps 500 --tenants 200",
     "weir cost --rps 500 --tenants 200 --cached-ratio 0.6 --set isolates=50 --json",

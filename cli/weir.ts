@@ -25,6 +25,8 @@ const commands: Commands = {
   pages: async () => (await import("./commands/pages.ts")).pagesCommand,
   tokens: async () => (await import("./commands/tokens.ts")).tokensCommand,
   audit: async () => (await import("./commands/audit.ts")).auditCommand,
+  backup: async () => (await import("./commands/recovery.ts")).backupCommand,
+  restore: async () => (await import("./commands/recovery.ts")).restoreCommand,
   cost: async () => (await import("./commands/cost.ts")).costCommand,
   completion: async () => (await import("./commands/completion.ts")).completionCommand(() => commands),
 };

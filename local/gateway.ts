@@ -47,6 +47,8 @@ export interface GatewayOptions {
   readonly serverTiming?: boolean;
   /** Host name the admin API is on; undefined: it is on every host. */
   readonly adminHost?: string;
+  /** Default: configs may name this machine and private networks. */
+  readonly privateOrigins?: boolean;
   /** The API's reference is shown without a token. */
   readonly adminPages?: boolean;
 }
@@ -92,7 +94,15 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
 }
 
 function workersOf(options: GatewayOptions, script: string, port: number, edges: number): Record<string, unknown>[] {
-  const { wanMs = 0, secrets, serverTiming = false, adminHost, adminPages = false, cutOffEdge } = options;
+  const {
+    wanMs = 0,
+    secrets,
+    serverTiming = false,
+    adminHost,
+    adminPages = false,
+    privateOrigins = true,
+    cutOffEdge,
+  } = options;
   const shared = {
     compatibilityDate: COMPATIBILITY_DATE,
     compatibilityFlags: ["enable_request_signal"],
@@ -101,6 +111,7 @@ function workersOf(options: GatewayOptions, script: string, port: number, edges:
   };
   const bindings = {
     ...secrets,
+    ...(privateOrigins ? { WEIR_ALLOW_PRIVATE_ORIGINS: "1" } : {}),
     ...(serverTiming ? { WEIR_SERVER_TIMING: "1" } : {}),
     ...(adminHost === undefined ? {} : { WEIR_ADMIN_HOST: adminHost }),
     ...(adminPages ? { WEIR_ADMIN_PAGES: "open" } : {}),

@@ -40,6 +40,11 @@ export const ACCESS = {
   listTokens: { role: "admin", kind: "read" },
   createToken: { role: "admin", kind: "write" },
   revokeToken: { role: "admin", kind: "write" },
+  beginBackup: { role: "admin", kind: "write" },
+  readBackup: { role: "admin", kind: "read" },
+  beginRestore: { role: "admin", kind: "write" },
+  restoreLines: { role: "admin", kind: "write" },
+  endRestore: { role: "admin", kind: "write" },
   readAudit: { role: "reader", kind: "read" },
 } as const satisfies Readonly<Record<string, { readonly role: Role; readonly kind: "read" | "write" }>>;
 

@@ -26,6 +26,7 @@ interface Visit {
   readonly requestId: string;
   readonly clientIp: string;
   readonly actor: Actor;
+  readonly waitUntil: (work: Promise<unknown>) => void;
 }
 
 export class Admin {
@@ -70,7 +71,11 @@ export class Admin {
       return handleUnrouted(this.#edge, request, env, context);
     }
     const requestId = this.#edge.nextRequestId();
-    return secured(await this.#answer(request, { env, url, nowMs, requestId, clientIp }, verdict, context), requestId);
+    const waitUntil = (work: Promise<unknown>): void => {
+      context.waitUntil(work);
+    };
+    const visit = { env, url, nowMs, requestId, clientIp, waitUntil };
+    return secured(await this.#answer(request, visit, verdict, context), requestId);
   }
 
   async #answer(
@@ -114,7 +119,7 @@ export class Admin {
     if (body instanceof Response) return body;
     const act = operation.prepare({ params, search: visit.url.searchParams, body });
     if (act instanceof Response) return act;
-    const { edge, env, actor, nowMs, requestId } = { edge: this.#edge, ...visit };
+    const { edge, env, actor, nowMs, requestId, waitUntil } = { edge: this.#edge, ...visit };
     const perform = async (entryId: number): Promise<WriteResult> => {
       let before: object | null = null;
       const answer = { status: operation.status ?? 200, headers: new Headers() };
@@ -125,6 +130,7 @@ export class Admin {
         nowMs,
         actor,
         requestId,
+        waitUntil,
         ifMatch: request.headers.get("if-match") ?? undefined,
         answer,
         entryId,

@@ -3,7 +3,7 @@ import { callCoordinator, withDeadline } from "../platform/coordinators.ts";
 import { CONTROL_OBJECT } from "../protocol/control.ts";
 import { auditPage, auditQuery } from "./contract/audit.ts";
 import { operation } from "./operation.ts";
-import { COORDINATOR_DEADLINE_MS, problem } from "./reply.ts";
+import { badCursor, COORDINATOR_DEADLINE_MS } from "./reply.ts";
 
 const readAudit = operation(
   {
@@ -18,7 +18,7 @@ const readAudit = operation(
   },
   async ({ env, query: { limit, cursor, ...filter } }) => {
     const before = cursor === undefined ? undefined : Number(cursor);
-    if (before !== undefined && !Number.isSafeInteger(before)) return problem(400, "cursor: not one of ours");
+    if (before !== undefined && !Number.isSafeInteger(before)) return badCursor();
     const call = callCoordinator(env, "CONTROL", CONTROL_OBJECT, "audit", { v: 1, before, limit, filter });
     const { entries, next, dropped } = await withDeadline(call, COORDINATOR_DEADLINE_MS);
     return {

@@ -8,6 +8,7 @@ import { loadConfig } from "../config/load.ts";
 import type { Config, PageTemplate } from "../config/model.ts";
 import { packConfig, unpackConfig } from "../config/packed.ts";
 import { preparedPages } from "../config/pages/prepared.ts";
+import { privateTargets } from "../config/url-check.ts";
 import type { Env } from "../platform/bindings.ts";
 import { callCoordinator, withDeadline } from "../platform/coordinators.ts";
 import { CONTROL_OBJECT, type ControlOutcome } from "../protocol/control.ts";
@@ -26,7 +27,7 @@ import {
   rollbackBody,
 } from "./contract/configs.ts";
 import { type CallSite, operation } from "./operation.ts";
-import { problem, unknown } from "./reply.ts";
+import { allowsPrivate, privateRefused, problem, unknown } from "./reply.ts";
 
 const DEADLINE_MS = 5_000;
 /** The largest config with the largest pages, in JSON. */
@@ -107,8 +108,8 @@ const applyConfig = operation(
     const loaded = await checked(env, body);
     if (loaded instanceof Response) return loaded;
     const { config, text } = loaded;
-    const missing = await missingPlans(env, config);
-    if (missing !== undefined) return missing;
+    const unfit = await unfitHere(env, config);
+    if (unfit !== undefined) return unfit;
     if (body.dryRun) {
       call.answer.status = 200;
       return { kind: "checked" as const, hash: config.hash };
@@ -152,8 +153,8 @@ const rollbackConfig = operation(
     const expected = expectedNumber(call);
     if (expected instanceof Response) return expected;
     const content = await readContent(env, body.number);
-    const missing = content === undefined ? undefined : await missingPlans(env, content.config);
-    if (missing !== undefined) return missing;
+    const unfit = content === undefined ? undefined : await unfitHere(env, content.config);
+    if (unfit !== undefined) return unfit;
     await keepInForce(call);
     const author = signature(actor, body.by);
     const request = { v: 1 as const, number: body.number, expected, author, message: body.message, entryId };
@@ -217,6 +218,12 @@ async function readContent(
   const content = await withDeadline(asked, DEADLINE_MS);
   if (content === undefined) return undefined;
   return { config: await unpackConfig(new Uint8Array(content.packed)), text: content.text };
+}
+
+/** Whole in itself, but not for this gateway. */
+async function unfitHere(env: Env, config: Config): Promise<Response | undefined> {
+  const refused = allowsPrivate(env) ? undefined : privateRefused(privateTargets(config));
+  return refused ?? missingPlans(env, config);
 }
 
 /** A plan that tenants made through the API have cannot go: they would have none. */

@@ -15,6 +15,17 @@ export type { LimitList, LimitView } from "./contract/limits.ts";
 export type { OverrideBody, OverrideView } from "./contract/overrides.ts";
 export type { PagePreview } from "./contract/pages.ts";
 export type { PurgeBody, PurgeReply, PurgesReply, PurgeTargetView } from "./contract/purges.ts";
+export { BACKUP_VERSION, MAX_LINE_LENGTH, PARTS } from "./contract/recovery.ts";
+export type {
+  BackupHeader,
+  BackupLine,
+  BackupPage,
+  BeginRestoreBody,
+  BegunBackup,
+  BegunRestore,
+  EndedRestore,
+} from "./contract/recovery.ts";
+export { MAX_LINES_A_CALL } from "../protocol/recovery.ts";
 export type { StatusReply } from "./contract/status.ts";
 export type { ImportReply, PutTenantBody, TenantList, TenantView } from "./contract/tenants.ts";
 export type { CreatedToken, TokenList, TokenView } from "./contract/tokens.ts";

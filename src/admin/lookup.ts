@@ -7,12 +7,12 @@ import { problem, unknown } from "./reply.ts";
 
 /** Of the config, or made through the API. The tenants there are are named only to those who may see them all. */
 export async function tenantOf(call: CallSite, id: string): Promise<CompiledTenant | Response> {
-  const { tables, actor, edge, env } = call;
+  const { tables, actor, edge, env, waitUntil } = call;
   const inFile = tables.tenant(id);
   if (inFile !== undefined) return inFile;
-  // Asked for, so that a tenant made a moment ago is there. Whoever asks waits for it: nothing is left to be done behind.
+  // Asked for, so that a tenant made a moment ago is there.
   const found: FoundTenant = isTenantId(id)
-    ? await edge.profiles.ask(id, undefined, { env, tables, waitUntil: () => undefined })
+    ? await edge.profiles.ask(id, undefined, { env, tables, waitUntil })
     : { kind: "unknown" };
   switch (found.kind) {
     case "found":

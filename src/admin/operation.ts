@@ -21,6 +21,8 @@ export interface CallSite {
   readonly nowMs: number;
   readonly actor: Actor;
   readonly requestId: string;
+  /** For work that may outlive the answer. */
+  readonly waitUntil: (work: Promise<unknown>) => void;
   readonly ifMatch: string | undefined;
   /** Of a success: what a route may add, or say otherwise. */
   readonly answer: { status: number; readonly headers: Headers };

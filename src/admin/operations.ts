@@ -1,5 +1,6 @@
 /** All routes of the admin API, in the order of its document. */
 import { auditOperations } from "./audit.ts";
+import { backupOperations } from "./backups.ts";
 import { breakerOperations } from "./breakers.ts";
 import { configOperations } from "./configs.ts";
 import { keyOperations } from "./keys.ts";
@@ -9,6 +10,7 @@ import { limitOperations } from "./limits.ts";
 import { overrideOperations } from "./overrides.ts";
 import { pageOperations } from "./pages.ts";
 import { purgeOperations } from "./purges.ts";
+import { restoreOperations } from "./restores.ts";
 import { statusOperations } from "./status.ts";
 import { tenantOperations } from "./tenants.ts";
 import { tokenOperations } from "./tokens.ts";
@@ -26,4 +28,6 @@ export const OPERATIONS: readonly Operation[] = [
   ...pageOperations,
   ...tokenOperations,
   ...auditOperations,
+  ...backupOperations,
+  ...restoreOperations,
 ];

@@ -1,5 +1,7 @@
 /** Answers of all admin routes: RFC 9457 problems with stable types, that say what would be valid. */
 import type * as z from "zod";
+import type { Finding } from "../config/checks.ts";
+import type { Env } from "../platform/bindings.ts";
 
 export const COORDINATOR_DEADLINE_MS = 2_000;
 
@@ -53,4 +55,18 @@ export function problem(status: number, title: string, detail?: string, more?: R
 
 export function problemType(name: string): string {
   return `urn:weir:problem:admin:${name}`;
+}
+
+export const badCursor = (): Response => problem(400, "cursor: not one of ours");
+
+/** A gateway on somebody's own machine says so. */
+export const allowsPrivate = (env: Env): boolean => env.WEIR_ALLOW_PRIVATE_ORIGINS === "1";
+
+/** Undefined: nothing is to be refused. */
+export function privateRefused(findings: readonly Finding[]): Response | undefined {
+  if (findings.length === 0) return undefined;
+  const problems = findings.map(({ path, message }) => ({ path: path.join("."), message }));
+  return problem(422, "The config reaches into private networks", "WEIR_ALLOW_PRIVATE_ORIGINS=1 allows it.", {
+    problems,
+  });
 }

@@ -76,6 +76,12 @@ export class ConfigKeeper {
     this.tables = compileTables(options.config);
   }
 
+  /** What the isolate was deployed with. */
+  get bundle(): { readonly configVersion: number; readonly hash: string } {
+    const { configVersion, hash } = this.#options.config;
+    return { configVersion, hash };
+  }
+
   /**
    * Before each request. A promise only until the isolate has heard what is in force, and in its first START_DEADLINE_MS;
    * after that a comparison.

@@ -46,6 +46,8 @@ export interface Env {
   readonly WEIR_ADMIN_HOST?: string;
   /** "open": what holds no data of the admin API, its reference, is shown without a token; on its own host it always is. */
   readonly WEIR_ADMIN_PAGES?: string;
+  /** "1": configs may name origins in private networks, and this machine's; for gateways that run beside them. */
+  readonly WEIR_ALLOW_PRIVATE_ORIGINS?: string;
   /** Overrides the PoP's name; otherwise `request.cf.colo`. */
   readonly WEIR_POP?: string;
   /** "1": answers carry `Server-Timing`. */

@@ -1,5 +1,6 @@
 /** What edges, coordinators and the admin API say to the Control object. Times are durations, except where a name ends in `AtMs`. */
 import type { AdminRecordsProtocol } from "./admin-records.ts";
+import type { RecoveryProtocol } from "./recovery.ts";
 import type { ArmCounts, Arms, ConfigInForce } from "../policy/rollout/rollout.ts";
 
 /** There is one. */
@@ -59,7 +60,7 @@ export type ControlOutcome =
   | { readonly kind: "same"; readonly inForce: ConfigInForce; readonly version: ConfigVersionInfo }
   | ControlRefusal;
 
-export interface ControlProtocol extends AdminRecordsProtocol {
+export interface ControlProtocol extends AdminRecordsProtocol, RecoveryProtocol {
   /** What holds. `bundle`: what this isolate was deployed with; `wantsBundle`: it is news, and wanted. */
   inForce(request: {
     readonly v: 1;

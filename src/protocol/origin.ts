@@ -123,6 +123,8 @@ export interface OriginProtocol {
   /** `since`: the newest that the edge knows of; 0: none. */
   purges(request: { readonly v: 1; readonly since: number }): Promise<PurgeNews>;
   /** Those that are remembered, the newest last. */
+  /** After a restore: everything that was stored before counts as purged, and epochs go on from there. */
+  widenPurges(request: { readonly v: 1; readonly epoch: number }): Promise<void>;
   listPurges(request: { readonly v: 1 }): Promise<{ readonly epoch: number; readonly purges: readonly PurgeRecord[] }>;
   status(request: { readonly v: 1 }): Promise<OriginStatus>;
   /** Told by the Control object; rides on every view from now on. An older one is ignored. */

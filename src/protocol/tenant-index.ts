@@ -56,6 +56,17 @@ export interface TenantQuery {
   readonly limit: number;
 }
 
+/** For a backup. */
+export interface KeptTenant extends TenantRow {
+  /** Its coordinator has asked about it, so it may keep something. */
+  readonly live: boolean;
+}
+
+export interface RemovedTenant {
+  readonly id: string;
+  readonly atMs: number;
+}
+
 export interface TenantIndexProtocol {
   /** All or none. */
   upsert(request: { readonly v: 1; readonly tenants: readonly TenantWrite[] }): Promise<{
@@ -83,6 +94,22 @@ export interface TenantIndexProtocol {
   }): Promise<TenantRow | undefined>;
   /** Of these, at most MAX_SUSPENSIONS_A_CALL, the ones that are suspended, and why. */
   suspensions(request: { readonly v: 1; readonly ids: readonly string[] }): Promise<Readonly<Record<string, string>>>;
+  /** In order of id, from behind `after` on. */
+  backup(request: { readonly v: 1; readonly after: string; readonly limit: number }): Promise<{
+    readonly tenants: readonly KeptTenant[];
+  }>;
+  /** Tenants that were removed, and not made anew: their coordinators remember which keys ended. */
+  removed(request: { readonly v: 1; readonly after: string; readonly limit: number }): Promise<{
+    readonly tenants: readonly RemovedTenant[];
+  }>;
+  /** As they were. Giving the same again changes nothing. `write` undefined: it is in the config file. */
+  restore(request: {
+    readonly v: 1;
+    readonly tenants: readonly (Pick<TenantRow, "id" | "suspended" | "createdAtMs" | "updatedAtMs"> & {
+      readonly write: TenantWrite | undefined;
+    })[];
+    readonly removed: readonly RemovedTenant[];
+  }): Promise<void>;
   /** Tenants made through the API, by plan. */
   counts(request: { readonly v: 1 }): Promise<Readonly<Record<string, number>>>;
   /** From a Tenant object that does not know its tenant: from now on it is told of changes. Undefined: no such tenant. */

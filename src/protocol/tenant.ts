@@ -108,6 +108,11 @@ export interface KeyRecord {
   readonly lastUsedAtMs: number | undefined;
 }
 
+export interface TenantKept {
+  readonly keys: readonly KeyRecord[];
+  readonly overrides: readonly OverrideRecord[];
+}
+
 /** What a new key is to be. */
 export interface KeyOrder {
   readonly label?: string;
@@ -150,6 +155,13 @@ export interface TenantProtocol {
     readonly order: KeyOrder;
   }): Promise<Rotation>;
   listKeys(request: { readonly v: 1 }): Promise<{ readonly keys: readonly KeyRecord[] }>;
+  /** What outlives leases: for a backup. */
+  backup(request: { readonly v: 1 }): Promise<TenantKept>;
+  /**
+   * Adds what is not known here; of a key that is, the earlier end counts, and an override is replaced. Giving the same
+   * again changes nothing. Rejects when there are too many.
+   */
+  restore(request: { readonly v: 1 } & TenantKept): Promise<void>;
   /** Undefined: no such key. Revoking twice is no error. */
   revokeKey(request: { readonly v: 1; readonly keyId: string }): Promise<KeyRecord | undefined>;
 }

@@ -41,6 +41,11 @@ const LEAST_ROLE: Readonly<Record<string, Role>> = {
   createToken: "admin",
   revokeToken: "admin",
   readAudit: "reader",
+  beginBackup: "admin",
+  readBackup: "admin",
+  beginRestore: "admin",
+  restoreLines: "admin",
+  endRestore: "admin",
 };
 const ROLES: readonly Role[] = ["reader", "operator", "admin"];
 

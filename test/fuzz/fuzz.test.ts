@@ -1,9 +1,10 @@
 /**
- * Every parser and normaliser of the data plane on inputs of every kind: none throws, none takes 10 ms, what must hold
+ * Every parser and normaliser, of requests, credentials and what admins send, on inputs of every kind: none throws, none takes 10 ms, what must hold
  * holds. WEIR_SEED begins elsewhere; WEIR_DRILL=1 gives each a million.
  */
 import { describe, expect, it } from "vitest";
 import { seeded } from "../../sim/kernel/random.ts";
+import { CONTROL_TARGETS } from "./control-targets.ts";
 import { type Target, TARGETS } from "./targets.ts";
 
 const SEED = Number(process.env["WEIR_SEED"] ?? 1);
@@ -31,7 +32,7 @@ async function bestOf(parse: Target["parse"], text: string, first: number): Prom
   return best;
 }
 
-describe.each(TARGETS)("$name", ({ name, make, parse, check, adversarial }) => {
+describe.each([...TARGETS, ...CONTROL_TARGETS])("$name", ({ name, make, parse, check, adversarial }) => {
   it(`takes ${INPUTS} inputs (seed ${SEED})`, async () => {
     const random = seeded(SEED);
     let slowest = 0;

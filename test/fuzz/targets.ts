@@ -32,7 +32,7 @@ export interface Target {
 const NOW = Date.UTC(2026, 10, 23, 12);
 const LONGEST_FIELD = 16_384;
 /** Types what `check` gets by what `parse` gives. */
-const target = <Parsed>(
+export const target = <Parsed>(
   told: Omit<Target, "parse" | "check"> & {
     readonly parse: (text: string) => Parsed | Promise<Parsed>;
     readonly check?: (parsed: Parsed, text: string) => void;

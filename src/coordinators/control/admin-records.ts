@@ -10,6 +10,7 @@ import type {
   AdminTokenRecord,
   WriteBegun,
 } from "../../protocol/admin-records.ts";
+import type { RecoveryProtocol } from "../../protocol/recovery.ts";
 import { AuditLog } from "./audit-log.ts";
 import { MAX_SEALED_BYTES, OnceTable } from "./once-table.ts";
 import { TokenTable } from "./token-table.ts";
@@ -110,6 +111,21 @@ export class AdminRecords extends DurableObject<Env> implements AdminRecordsProt
   async audit({ before, limit, filter }: Request<"audit">): ReturnType<AdminRecordsProtocol["audit"]> {
     const page = pageOf(limit, (rows) => this.#audit.read(before, rows, filter));
     return { entries: page.rows, next: page.last?.entryId, dropped: this.#audit.dropped() };
+  }
+
+  async restoreTokens({ tokens }: Parameters<RecoveryProtocol["restoreTokens"]>[0]): Promise<boolean> {
+    const nowMs = Date.now();
+    return this.ctx.storage.transactionSync(() => tokens.every((token) => this.#tokens.restore(token, nowMs)));
+  }
+
+  async restoreAudit({ entries }: Parameters<RecoveryProtocol["restoreAudit"]>[0]): Promise<void> {
+    this.ctx.storage.transactionSync(() => {
+      for (const entry of entries) this.#audit.restore(entry);
+    });
+  }
+
+  protected tokenCount(): number {
+    return this.#tokens.count();
   }
 
   /** For changes of this object's own: their entry is done in the transaction that makes them. */

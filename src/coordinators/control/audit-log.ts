@@ -70,6 +70,24 @@ export class AuditLog {
     );
   }
 
+  /** One of another life of this object, before all of this one: its id is below zero. */
+  restore({ entryId, atMs, outcome, status, before, after, ...intent }: AuditRecord): void {
+    this.#sql.exec(
+      `INSERT OR IGNORE INTO audit (entry_id, at_ms, actor_id, operation, tenant, outcome, status, intent, before, after)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      entryId,
+      atMs,
+      intent.actor.id,
+      intent.operation,
+      intent.params["tenant"] ?? null,
+      outcome,
+      status,
+      JSON.stringify(intent),
+      before,
+      after,
+    );
+  }
+
   /** The newest first, from `before` (exclusive) on. */
   read(before: number | undefined, limit: number, filter: AuditFilter): AuditRecord[] {
     const conditions: readonly (readonly [string, SqlStorageValue | undefined])[] = [

@@ -3,7 +3,8 @@
  * under way, and the origins that are still to be told. Rows are checked when they come back.
  */
 import { type ArmCounts, type ConfigInForce, NO_COUNTS, parseInForce } from "../../policy/rollout/rollout.ts";
-import type { ConfigContent, ConfigSource, ConfigVersionInfo } from "../../protocol/control.ts";
+import type { ConfigContent, ConfigSource } from "../../protocol/control.ts";
+import type { ContentChunk, LastDeploy, StagedInForce, StoredVersion } from "../../protocol/recovery.ts";
 
 const SCHEMA_VERSION = 1;
 /** Versions whose content is kept, and can be rolled back to. */
@@ -15,9 +16,7 @@ const CHUNK_BYTES = 1_048_576;
 /** Edges whose last report of a trial is remembered; the longest unheard is forgotten. */
 const MAX_TRIAL_EDGES = 10_000;
 
-export interface StoredVersion extends ConfigVersionInfo {
-  readonly originIds: readonly string[];
-}
+type ChunkTable = "config_chunk" | "staged_chunk";
 
 export interface StoredTrial {
   readonly number: number;
@@ -26,11 +25,6 @@ export interface StoredTrial {
   readonly endsAtMs: number;
   readonly canary: ArmCounts;
   readonly control: ArmCounts;
-}
-
-export interface LastDeploy {
-  readonly configVersion: number;
-  readonly hash: string;
 }
 
 export class ConfigLog {
@@ -47,6 +41,10 @@ export class ConfigLog {
       CREATE TABLE IF NOT EXISTS config_push (origin_id TEXT PRIMARY KEY, attempts INTEGER NOT NULL) WITHOUT ROWID;
       CREATE TABLE IF NOT EXISTS trial_edge (
         edge_id TEXT PRIMARY KEY, seq INTEGER NOT NULL, heard_at_ms INTEGER NOT NULL) WITHOUT ROWID;
+      CREATE TABLE IF NOT EXISTS staged_version (number INTEGER PRIMARY KEY, body TEXT NOT NULL);
+      CREATE TABLE IF NOT EXISTS staged_chunk (
+        number INTEGER NOT NULL, kind TEXT NOT NULL, part INTEGER NOT NULL, bytes BLOB NOT NULL,
+        PRIMARY KEY (number, kind, part)) WITHOUT ROWID;
     `);
     this.#sql.exec("INSERT OR IGNORE INTO meta (name, value) VALUES ('schema', ?)", String(SCHEMA_VERSION));
   }
@@ -116,19 +114,91 @@ export class ConfigLog {
       this.#addChunks(number, "packed", content.packed);
       if (content.text !== undefined) this.#addChunks(number, "text", new TextEncoder().encode(content.text));
     }
-    this.#sql.exec("DELETE FROM config_version WHERE number <= ?", number - MAX_VERSIONS);
-    const oldest = number - MAX_CONTENTS;
-    for (const row of this.#sql.exec("SELECT DISTINCT number FROM config_chunk WHERE number <= ?", oldest).toArray()) {
+    // Counted, because after a restore numbers have gaps.
+    this.#sql.exec(
+      "DELETE FROM config_version WHERE number IN (SELECT number FROM config_version ORDER BY number DESC LIMIT -1 OFFSET ?)",
+      MAX_VERSIONS,
+    );
+    const beyond = this.#sql.exec(
+      "SELECT DISTINCT number FROM config_chunk ORDER BY number DESC LIMIT -1 OFFSET ?",
+      MAX_CONTENTS,
+    );
+    for (const row of beyond.toArray()) {
       const old = Number(row["number"]);
       if (!kept.includes(old)) this.#sql.exec("DELETE FROM config_chunk WHERE number = ?", old);
     }
   }
 
   content(number: number): ConfigContent | undefined {
-    const packed = this.#chunks(number, "packed");
+    return this.#contentIn("config_chunk", number);
+  }
+
+  #contentIn(table: ChunkTable, number: number): ConfigContent | undefined {
+    const packed = this.#chunks(table, number, "packed");
     if (packed === undefined) return undefined;
-    const text = this.#chunks(number, "text");
+    const text = this.#chunks(table, number, "text");
     return { packed, text: text === undefined ? undefined : new TextDecoder().decode(text) };
+  }
+
+  /** In the order of their numbers, from behind `after` on. */
+  versionsAfter(after: number, limit: number): StoredVersion[] {
+    return this.#sql
+      .exec("SELECT body FROM config_version WHERE number > ? ORDER BY number LIMIT ?", after, limit)
+      .toArray()
+      .flatMap((row) => parseVersion(parseJson(row["body"])) ?? []);
+  }
+
+  /** Whether somebody has changed configs here, and not just deployed. */
+  hasChanges(): boolean {
+    return this.versionsAfter(0, MAX_VERSIONS).some(({ source }) => source !== "deploy");
+  }
+
+  /** Beside the log; nothing of it holds. */
+  stage(versions: readonly StoredVersion[], chunks: readonly ContentChunk[]): void {
+    for (const version of versions) {
+      const body = JSON.stringify(version);
+      this.#sql.exec("INSERT OR REPLACE INTO staged_version (number, body) VALUES (?, ?)", version.number, body);
+    }
+    for (const { number, kind, part, bytes } of chunks) {
+      this.#sql.exec(
+        "INSERT OR REPLACE INTO staged_chunk (number, kind, part, bytes) VALUES (?, ?, ?, ?)",
+        number,
+        kind,
+        part,
+        bytes,
+      );
+    }
+  }
+
+  /** Whether no more is staged than the log may hold. */
+  fitsStaged(): boolean {
+    const count = (sql: string): number => Number(this.#sql.exec(sql).one()["n"]);
+    const versions = count("SELECT COUNT(*) AS n FROM staged_version");
+    const contents = count("SELECT COUNT(DISTINCT number) AS n FROM staged_chunk");
+    // With what is in force and on trial.
+    return versions <= MAX_VERSIONS && contents <= MAX_CONTENTS + 2;
+  }
+
+  stagedContent(number: number): ConfigContent | undefined {
+    return this.#contentIn("staged_chunk", number);
+  }
+
+  clearStaged(): void {
+    this.#sql.exec("DELETE FROM staged_version");
+    this.#sql.exec("DELETE FROM staged_chunk");
+  }
+
+  /** The staged log takes the place of this one. False: it has no content of `inForce`. */
+  takeStaged(inForce: StagedInForce): boolean {
+    if (this.stagedContent(inForce.number) === undefined) return false;
+    this.#sql.exec("DELETE FROM config_version");
+    this.#sql.exec("INSERT INTO config_version (number, body) SELECT number, body FROM staged_version");
+    this.#sql.exec("DELETE FROM config_chunk");
+    this.#sql.exec(
+      "INSERT INTO config_chunk (number, kind, part, bytes) SELECT number, kind, part, bytes FROM staged_chunk",
+    );
+    this.clearStaged();
+    return true;
   }
 
   hasContent(number: number): boolean {
@@ -187,9 +257,9 @@ export class ConfigLog {
     }
   }
 
-  #chunks(number: number, kind: string): Uint8Array | undefined {
+  #chunks(table: ChunkTable, number: number, kind: string): Uint8Array | undefined {
     const rows = this.#sql
-      .exec("SELECT bytes FROM config_chunk WHERE number = ? AND kind = ? ORDER BY part", number, kind)
+      .exec(`SELECT bytes FROM ${table} WHERE number = ? AND kind = ? ORDER BY part`, number, kind)
       .toArray();
     if (rows.length === 0) return undefined;
     const parts = rows.flatMap(({ bytes }) => (bytes instanceof ArrayBuffer ? [new Uint8Array(bytes)] : []));

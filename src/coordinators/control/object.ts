@@ -5,14 +5,7 @@
  */
 import type { Env } from "../../platform/bindings.ts";
 import { callCoordinator, withDeadline } from "../../platform/coordinators.ts";
-import {
-  addCounts,
-  type ArmCounts,
-  type ConfigInForce,
-  judgeTrial,
-  NO_COUNTS,
-  onTrial,
-} from "../../policy/rollout/rollout.ts";
+import { addCounts, type ConfigInForce, judgeTrial, NO_COUNTS, onTrial } from "../../policy/rollout/rollout.ts";
 import type {
   ConfigContent,
   ConfigVersionInfo,
@@ -21,18 +14,21 @@ import type {
   TrialStatus,
 } from "../../protocol/control.ts";
 import { originObjectName } from "../../protocol/origin.ts";
-import { AdminRecords } from "./admin-records.ts";
-import { ConfigLog, type StoredTrial, type StoredVersion } from "./config-log.ts";
+import {
+  type LastDeploy,
+  type RestoreEnded,
+  RESTORE_GAP,
+  type StagedInForce,
+  type StoredVersion,
+} from "../../protocol/recovery.ts";
+import type { ConfigLog, StoredTrial } from "./config-log.ts";
+import { Recovery } from "./recovery.ts";
+import { checkArm, checkContent, checkTrial } from "./request-checks.ts";
 
 type Request<Method extends keyof ControlProtocol> = Parameters<ControlProtocol[Method]>[0];
 
-const MAX_PACKED_BYTES = 16_777_216;
-const MAX_TEXT_LENGTH = 1_000_000;
 const MAX_AUTHOR_LENGTH = 100;
 const MAX_MESSAGE_LENGTH = 500;
-const MAX_ORIGINS = 100;
-const MAX_TRIAL_MS = 7 * 86_400_000;
-const MAX_REPORTED = 1_000_000_000;
 const PUSH_DEADLINE_MS = 2_000;
 const PUSH_RETRY_MS = 500;
 const PUSH_RETRY_MAX_MS = 30_000;
@@ -49,6 +45,8 @@ interface Draft {
   readonly contentOf: number | undefined;
   readonly content: ConfigContent | undefined;
   readonly trial: { readonly shareRatio: number; readonly forMs: number } | undefined;
+  /** Default: the next. */
+  readonly number?: number;
 }
 
 interface Change {
@@ -59,12 +57,12 @@ interface Change {
   readonly entryId: number | undefined;
 }
 
-export class Control extends AdminRecords implements ControlProtocol {
+export class Control extends Recovery implements ControlProtocol {
   readonly #log: ConfigLog;
 
   constructor(state: DurableObjectState, env: Env) {
     super(state, env);
-    this.#log = new ConfigLog(state.storage);
+    this.#log = this.log;
   }
 
   async inForce({ bundle }: Request<"inForce">): ReturnType<ControlProtocol["inForce"]> {
@@ -189,6 +187,50 @@ export class Control extends AdminRecords implements ControlProtocol {
     };
   }
 
+  async endRestore({ sha256, author, message, bundle, entryId }: Request<"endRestore">): Promise<RestoreEnded> {
+    const restore = this.restoreState();
+    if (restore?.sha256 !== sha256) return { kind: "not-begun" };
+    if (restore.state === "under-way") {
+      this.#turn((nowMs) => {
+        this.markDone(entryId);
+        if (restore.inForce !== undefined) this.#takeStaged(restore.inForce, bundle, { author, message }, nowMs);
+        this.finishRestore(restore, nowMs);
+      });
+      await this.#setAlarm();
+    }
+    return { kind: "done", inForce: this.#log.inForce() };
+  }
+
+  /** Part of a turn. Of deploys the newest counts, wherever it is known from, so that an old one is not taken for news. */
+  #takeStaged(
+    staged: StagedInForce,
+    bundle: LastDeploy,
+    { author, message }: { readonly author: string; readonly message: string },
+    nowMs: number,
+  ): void {
+    const before = this.#log.inForce();
+    const newest = this.#log.newest();
+    const told = before === undefined ? [] : [before.number, before.canary?.number ?? 0];
+    const lost = told.flatMap((number) => this.#originIdsOf(number));
+    if (!this.#log.takeStaged(staged))
+      throw new RangeError("control request refused: the backup's config is not whole");
+    const restored = this.#log.version(staged.number);
+    if (restored === undefined) throw new RangeError("control request refused: the backup's config is not in its log");
+    const deploys = [this.#log.lastDeploy(), staged.lastDeploy, bundle].flatMap((deploy) => deploy ?? []);
+    this.#log.setLastDeploy(deploys.reduce((a, b) => (b.configVersion > a.configVersion ? b : a)));
+    const sequence = Math.max(before?.sequence ?? 0, staged.sequence) + RESTORE_GAP;
+    this.#log.setInForce({ sequence, number: staged.number });
+    const number = Math.max(newest?.number ?? 0, this.#log.newest()?.number ?? 0) + RESTORE_GAP;
+    const { hash, originIds } = restored;
+    const from = { contentOf: staged.number, content: undefined, trial: undefined };
+    this.#add(
+      { source: "rollback", author, message, hash, originIds, ...from, number },
+      nowMs,
+      Math.max(nowMs, (newest?.configVersion ?? 0) + 1),
+    );
+    this.#log.addPushes(new Set([...lost, ...lost.map(onTrial)]));
+  }
+
   /** Tells the origins, and ends trials that are due. */
   override async alarm(): Promise<void> {
     const trial = this.#log.trial();
@@ -260,7 +302,7 @@ export class Control extends AdminRecords implements ControlProtocol {
     const newest = this.#log.newest();
     const before = this.#log.inForce();
     const version: StoredVersion = {
-      number: (newest?.number ?? 0) + 1,
+      number: draft.number ?? (newest?.number ?? 0) + 1,
       configVersion: Math.max(leastVersion, (newest?.configVersion ?? 0) + 1),
       hash,
       source,
@@ -358,26 +400,4 @@ function infoOf({ originIds: _known, ...info }: StoredVersion): ConfigVersionInf
 
 function statusOf({ number, shareRatio, startedAtMs, endsAtMs, canary, control }: StoredTrial): TrialStatus {
   return { number, shareRatio, startedAtMs, endsAtMs, arms: { canary, control } };
-}
-
-function checkContent(packed: Uint8Array, text: string, originIds: readonly string[]): void {
-  require(packed.byteLength > 0 && packed.byteLength <= MAX_PACKED_BYTES, "packed content");
-  require(text.length <= MAX_TEXT_LENGTH, "text");
-  require(originIds.length <= MAX_ORIGINS, "number of origins");
-}
-
-function checkTrial({ shareRatio, forMs }: { readonly shareRatio: number; readonly forMs: number }): void {
-  require(shareRatio > 0 && shareRatio <= 1, "share of a trial");
-  require(forMs > 0 && forMs <= MAX_TRIAL_MS, "length of a trial");
-}
-
-function checkArm({ requests, failed, throttled }: ArmCounts): void {
-  const sound = [requests, failed, throttled].every(
-    (count) => Number.isSafeInteger(count) && count >= 0 && count <= MAX_REPORTED,
-  );
-  require(sound && failed <= requests && throttled <= requests, "counts");
-}
-
-function require(holds: boolean, what: string): asserts holds {
-  if (!holds) throw new TypeError(`control request refused: bad ${what}`);
 }

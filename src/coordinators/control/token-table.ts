@@ -26,11 +26,26 @@ export class TokenTable {
     return row === undefined ? undefined : parseToken(row);
   }
 
+  /** As it was; where it is known here, too, the earlier end counts. False: there are as many as may be. */
+  restore(token: AdminTokenRecord, nowMs: number): boolean {
+    const known = this.read(token.tokenId);
+    if (known === undefined) {
+      if (!this.add(token, nowMs)) return false;
+      this.#sql.exec(
+        "UPDATE admin_token SET last_used_at_ms = ? WHERE token_id = ?",
+        token.lastUsedAtMs,
+        token.tokenId,
+      );
+    }
+    if (token.revokedAtMs !== null) this.revoke(token.tokenId, token.revokedAtMs);
+    return true;
+  }
+
   /** False: there are as many as may be, and all of them hold. */
   add(token: AdminTokenRecord, nowMs: number): boolean {
-    if (this.#count() >= MAX_TOKENS) {
+    if (this.count() >= MAX_TOKENS) {
       this.#sql.exec("DELETE FROM admin_token WHERE revoked_at_ms IS NOT NULL OR expires_at_ms <= ?", nowMs);
-      if (this.#count() >= MAX_TOKENS) return false;
+      if (this.count() >= MAX_TOKENS) return false;
     }
     this.#sql.exec(
       `INSERT INTO admin_token (token_id, label, role, tenants, created_at_ms, created_by, expires_at_ms)
@@ -73,7 +88,7 @@ export class TokenTable {
       .flatMap((row) => parseToken(row) ?? []);
   }
 
-  #count(): number {
+  count(): number {
     return Number(this.#sql.exec("SELECT COUNT(*) AS n FROM admin_token").one()["n"]);
   }
 }

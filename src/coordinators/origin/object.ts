@@ -155,6 +155,10 @@ export class Origin extends DurableObject<Env> implements OriginProtocol {
     return this.#purges.newsSince(since, Date.now());
   }
 
+  async widenPurges({ epoch }: { readonly v: 1; readonly epoch: number }): Promise<void> {
+    this.#purges.widen(epoch, Date.now());
+  }
+
   async listPurges(): Promise<{ readonly epoch: number; readonly purges: readonly PurgeRecord[] }> {
     return { epoch: this.#purges.epoch, purges: this.#purges.list() };
   }

@@ -64,6 +64,16 @@ export class PurgeTable {
     return newsSince(this.#log, since, nowMs);
   }
 
+  /** What was stored under a lower epoch counts as purged for good: nobody knows any more what the purges were. */
+  widen(epoch: number, nowMs: number): void {
+    if (!isEpoch(epoch)) throw new TypeError("purges refused: to what epoch?");
+    if (epoch <= this.#log.epoch) return;
+    this.#change(nowMs, () => {
+      raiseFloor(this.#log, "hard", { epoch, atMs: nowMs });
+      return undefined;
+    });
+  }
+
   list(): readonly PurgeRecord[] {
     return this.#rows().flatMap(({ atMs, body }): PurgeRecord[] => {
       const purge = parsePurge(body);

@@ -11,6 +11,7 @@ import {
   type TenantIndexProtocol,
   type TenantRow,
   type TenantStanding,
+  type TenantWrite,
 } from "../../protocol/tenant-index.ts";
 import { isTenantId, tenantCoordinator } from "../../protocol/tenant.ts";
 import { TenantIndexStorage, type Written } from "./storage.ts";
@@ -36,10 +37,7 @@ export class TenantIndex extends DurableObject<Env> implements TenantIndexProtoc
 
   async upsert({ tenants }: Request<"upsert">): ReturnType<TenantIndexProtocol["upsert"]> {
     require(tenants.length <= MAX_TENANTS_A_CALL, "number of tenants");
-    for (const { id, label, profile, settings } of tenants) {
-      require(isTenantId(id) && label.length <= MAX_LABEL_LENGTH, "tenant");
-      require(JSON.stringify(profile).length + settings.length <= MAX_BODY_LENGTH, "profile");
-    }
+    for (const tenant of tenants) checkWrite(tenant);
     const nowMs = Date.now();
     const counts: Record<Written, number> = { created: 0, changed: 0, same: 0 };
     this.ctx.storage.transactionSync(() => {
@@ -58,7 +56,7 @@ export class TenantIndex extends DurableObject<Env> implements TenantIndexProtoc
   }
 
   async remove({ id }: Request<"remove">): Promise<boolean> {
-    const removed = this.ctx.storage.transactionSync(() => this.#storage.remove(id));
+    const removed = this.ctx.storage.transactionSync(() => this.#storage.remove(id, Date.now()));
     if (removed) await this.#pushSoon();
     return removed;
   }
@@ -81,6 +79,34 @@ export class TenantIndex extends DurableObject<Env> implements TenantIndexProtoc
   async suspensions({ ids }: Request<"suspensions">): ReturnType<TenantIndexProtocol["suspensions"]> {
     require(ids.length <= MAX_SUSPENSIONS_A_CALL, "number of tenants");
     return this.#storage.suspensions(ids);
+  }
+
+  async backup({ after, limit }: Request<"backup">): ReturnType<TenantIndexProtocol["backup"]> {
+    return { tenants: this.#storage.backup(after, Math.min(MAX_PAGE, Math.max(1, limit))) };
+  }
+
+  async removed({ after, limit }: Request<"removed">): ReturnType<TenantIndexProtocol["removed"]> {
+    return { tenants: this.#storage.removed(after, Math.min(MAX_PAGE, Math.max(1, limit))) };
+  }
+
+  async restore({ tenants, removed }: Request<"restore">): Promise<void> {
+    require(tenants.length + removed.length <= MAX_TENANTS_A_CALL, "number of tenants");
+    for (const { write } of tenants) if (write !== undefined) checkWrite(write);
+    const nowMs = Date.now();
+    this.ctx.storage.transactionSync(() => {
+      this.#storage.raiseRevision(nowMs);
+      for (const tenant of tenants) this.#restoreOne(tenant, nowMs);
+      for (const one of removed) if (this.#storage.get(one.id) === undefined) this.#storage.noteRemoved(one);
+    });
+    await this.#pushSoon();
+  }
+
+  /** Part of a transaction. */
+  #restoreOne({ id, suspended, write, ...times }: Request<"restore">["tenants"][number], nowMs: number): void {
+    if (write !== undefined) this.#storage.write(write, nowMs);
+    else if (this.#storage.get(id) === undefined) this.#storage.insertBare(id, nowMs);
+    if (this.#storage.get(id)?.suspended !== suspended) this.#storage.suspend(id, suspended, nowMs);
+    this.#storage.setTimes({ id, ...times });
   }
 
   async counts(): Promise<Readonly<Record<string, number>>> {
@@ -130,6 +156,11 @@ export class TenantIndex extends DurableObject<Env> implements TenantIndexProtoc
   #pushSoon(): Promise<void> {
     return this.ctx.storage.setAlarm(Date.now());
   }
+}
+
+function checkWrite({ id, label, profile, settings }: TenantWrite): void {
+  require(isTenantId(id) && label.length <= MAX_LABEL_LENGTH, "tenant");
+  require(JSON.stringify(profile).length + settings.length <= MAX_BODY_LENGTH, "profile");
 }
 
 function require(holds: boolean, what: string): asserts holds {

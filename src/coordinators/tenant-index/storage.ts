@@ -4,6 +4,8 @@
  * go on.
  */
 import type {
+  KeptTenant,
+  RemovedTenant,
   TenantProfile,
   TenantQuery,
   TenantRow,
@@ -13,6 +15,8 @@ import type {
 import { wordsOfTenant, wordsSearched } from "./words.ts";
 
 const SCHEMA_VERSION = 1;
+/** Of tenants that were removed so many are remembered; the oldest give way. */
+const MAX_REMOVED = 1_000_000;
 
 /** Rows one page looks at, whether or not they belong in it: about 10 ms. */
 const MAX_SCANNED = 1_000;
@@ -55,6 +59,8 @@ export class TenantIndexStorage {
       CREATE INDEX IF NOT EXISTS tenant_suspended ON tenant (id) WHERE suspended IS NOT NULL;
       CREATE TABLE IF NOT EXISTS word (word TEXT NOT NULL, id TEXT NOT NULL, PRIMARY KEY (word, id)) WITHOUT ROWID;
       CREATE TABLE IF NOT EXISTS plan_count (plan TEXT PRIMARY KEY, tenants INTEGER NOT NULL) WITHOUT ROWID;
+      CREATE TABLE IF NOT EXISTS removed_tenant (
+        place INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, at_ms INTEGER NOT NULL);
       CREATE TABLE IF NOT EXISTS push (id TEXT PRIMARY KEY, attempts INTEGER NOT NULL) WITHOUT ROWID;
     `);
     this.#sql.exec("INSERT OR IGNORE INTO meta (name, value) VALUES ('schema', ?), ('revision', 0)", SCHEMA_VERSION);
@@ -128,13 +134,54 @@ export class TenantIndexStorage {
     this.addPush(id);
   }
 
+  /** In order of id, from behind `after` on. */
+  backup(after: string, limit: number): KeptTenant[] {
+    return this.#sql
+      .exec<Stored & { live: number }>(
+        `SELECT ${COLUMNS}, live FROM tenant WHERE id > ? ORDER BY id LIMIT ?`,
+        after,
+        limit,
+      )
+      .toArray()
+      .map((row) => ({ ...rowOf(row), live: row.live === 1 }));
+  }
+
+  removed(after: string, limit: number): RemovedTenant[] {
+    return this.#sql
+      .exec<{ id: string; at_ms: number }>(
+        "SELECT id, at_ms FROM removed_tenant WHERE id > ? ORDER BY id LIMIT ?",
+        after,
+        limit,
+      )
+      .toArray()
+      .map(({ id, at_ms: atMs }) => ({ id, atMs }));
+  }
+
+  noteRemoved({ id, atMs }: RemovedTenant): void {
+    this.#sql.exec("INSERT OR IGNORE INTO removed_tenant (id, at_ms) VALUES (?, ?)", id, atMs);
+    this.#sql.exec(
+      "DELETE FROM removed_tenant WHERE place <= (SELECT MAX(place) FROM removed_tenant) - ?",
+      MAX_REMOVED,
+    );
+  }
+
+  setTimes({ id, createdAtMs, updatedAtMs }: Pick<TenantRow, "id" | "createdAtMs" | "updatedAtMs">): void {
+    this.#sql.exec("UPDATE tenant SET created_at_ms = ?, updated_at_ms = ? WHERE id = ?", createdAtMs, updatedAtMs, id);
+  }
+
+  /** Coordinators that outlived this index take nothing older than what they have. */
+  raiseRevision(least: number): void {
+    this.#sql.exec("UPDATE meta SET value = MAX(value, ?) WHERE name = 'revision'", least);
+  }
+
   /** False: there was none. */
-  remove(id: string): boolean {
+  remove(id: string, nowMs: number): boolean {
     const row = this.#stored(id);
     if (row === undefined) return false;
     this.#forgetWords(row);
     this.#sql.exec("DELETE FROM tenant WHERE id = ?", id);
     this.#count(row.plan, -1);
+    if (row.body !== null) this.noteRemoved({ id, atMs: nowMs });
     this.addPush(id);
     return true;
   }
@@ -283,6 +330,7 @@ export class TenantIndexStorage {
     );
     this.#addWords({ id, label });
     this.#count(plan, 1);
+    if (body !== null) this.#sql.exec("DELETE FROM removed_tenant WHERE id = ?", id);
   }
 
   #count(plan: string, by: number): void {
@@ -328,10 +376,11 @@ function placeOf(
 
 function rowOf(stored: Stored): TenantRow {
   const { id, body, settings, label, suspended, created_at_ms: createdAtMs, updated_at_ms: updatedAtMs } = stored;
+  const profile = profileOf(body);
   return {
     id,
-    profile: profileOf(body),
-    settings: settings ?? undefined,
+    profile: parseRecord(settings) === undefined ? undefined : profile,
+    settings: profile === undefined ? undefined : (settings ?? undefined),
     label,
     suspended: suspended ?? undefined,
     createdAtMs,
@@ -339,7 +388,18 @@ function rowOf(stored: Stored): TenantRow {
   };
 }
 
+/** One that cannot be read is of no tenant: refused until it is written again, and the others are not held up by it. */
 function profileOf(body: string | null): TenantProfile | undefined {
+  const value = parseRecord(body);
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- our own profile, checked by the admin API before we wrote it
-  return body === null ? undefined : (JSON.parse(body) as TenantProfile);
+  return typeof value?.["plan"] === "string" ? (value as unknown as TenantProfile) : undefined;
+}
+
+function parseRecord(text: string | null): Readonly<Record<string, unknown>> | undefined {
+  try {
+    const value: unknown = JSON.parse(text ?? "null");
+    return typeof value === "object" && value !== null && !Array.isArray(value) ? { ...value } : undefined;
+  } catch {
+    return undefined;
+  }
 }

@@ -37,26 +37,15 @@ export class KeyTable {
   }
 
   all(): KeyRecord[] {
-    return this.#sql
-      .exec("SELECT * FROM api_key ORDER BY created_at_ms, key_id")
-      .toArray()
-      .map((row) => ({
-        keyId: textOf(row["key_id"]),
-        label: textOf(row["label"]),
-        createdAtMs: Number(row["created_at_ms"]),
-        revokedAtMs: numberOf(row["revoked_at_ms"]),
-        expiresAtMs: numberOf(row["expires_at_ms"]),
-        scopes: textOf(row["scopes"])
-          .split(" ")
-          .filter((scope) => scope !== ""),
-        endsAtMs: numberOf(row["ends_at_ms"]),
-        replacedBy: textOf(row["replaced_by"]) || undefined,
-        lastUsedAtMs: numberOf(row["last_used_at_ms"]),
-      }));
+    return this.#sql.exec("SELECT * FROM api_key ORDER BY created_at_ms, key_id").toArray().map(recordOfRow);
+  }
+
+  count(): number {
+    return Number(this.#sql.exec("SELECT COUNT(*) AS n FROM api_key").one()["n"]);
   }
 
   find(keyId: string): KeyRecord | undefined {
-    return this.all().find((key) => key.keyId === keyId);
+    return this.#sql.exec("SELECT * FROM api_key WHERE key_id = ?", keyId).toArray().map(recordOfRow)[0];
   }
 
   insert(key: KeyRecord): void {
@@ -77,6 +66,10 @@ export class KeyTable {
   replace(keyId: string, replacedBy: string, endsAtMs: number): void {
     const change = "UPDATE api_key SET ends_at_ms = ?, replaced_by = ? WHERE key_id = ?";
     this.#sql.exec(change, endsAtMs, replacedBy, keyId);
+  }
+
+  setLastUsed(keyId: string, atMs: number): void {
+    this.#sql.exec("UPDATE api_key SET last_used_at_ms = ? WHERE key_id = ?", atMs, keyId);
   }
 
   /** At most one write a minute for each key, however many isolates tell of it; of keys in force only. */
@@ -108,6 +101,20 @@ export class KeyTable {
     return ends;
   }
 }
+
+const recordOfRow = (row: Readonly<Record<string, SqlStorageValue>>): KeyRecord => ({
+  keyId: textOf(row["key_id"]),
+  label: textOf(row["label"]),
+  createdAtMs: Number(row["created_at_ms"]),
+  revokedAtMs: numberOf(row["revoked_at_ms"]),
+  expiresAtMs: numberOf(row["expires_at_ms"]),
+  scopes: textOf(row["scopes"])
+    .split(" ")
+    .filter((scope) => scope !== ""),
+  endsAtMs: numberOf(row["ends_at_ms"]),
+  replacedBy: textOf(row["replaced_by"]) || undefined,
+  lastUsedAtMs: numberOf(row["last_used_at_ms"]),
+});
 
 const numberOf = (value: SqlStorageValue | undefined): number | undefined =>
   typeof value === "number" ? value : undefined;

@@ -10,9 +10,7 @@ export const MAX_KEYS = 1_000;
 
 /** Throws when the tenant has too many. */
 export function madeKey(keys: KeyTable, keyId: string, order: KeyOrder, nowMs: number): KeyRecord {
-  if (keys.all().length >= MAX_KEYS) {
-    throw new RangeError(`a tenant may have at most ${MAX_KEYS} keys, revoked ones included`);
-  }
+  requireRoom(keys);
   const { label = "", scopes = [], lifetimeMs } = order;
   return {
     keyId,
@@ -45,6 +43,26 @@ export function rotate(
     made: madeKey(keys, newKeyId, { label, scopes, ...lifetime, ...order }, nowMs),
     replaced: { ...key, endsAtMs: nowMs + overlapMs, replacedBy: newKeyId },
   };
+}
+
+/** Part of a turn. An end, once known, is never taken back or put off. */
+export function restoreKey(keys: KeyTable, key: KeyRecord): void {
+  const { keyId, revokedAtMs, endsAtMs, replacedBy, lastUsedAtMs } = key;
+  const known = keys.find(keyId);
+  if (known === undefined) {
+    requireRoom(keys);
+    keys.insert(key);
+  }
+  if (revokedAtMs !== undefined) keys.revoke(keyId, revokedAtMs);
+  if (endsAtMs !== undefined && endsAtMs < (known?.endsAtMs ?? Number.POSITIVE_INFINITY)) {
+    keys.replace(keyId, replacedBy ?? "", endsAtMs);
+  }
+  if (lastUsedAtMs !== undefined && lastUsedAtMs > (known?.lastUsedAtMs ?? 0)) keys.setLastUsed(keyId, lastUsedAtMs);
+}
+
+function requireRoom(keys: KeyTable): void {
+  if (keys.count() >= MAX_KEYS)
+    throw new RangeError(`a tenant may have at most ${MAX_KEYS} keys, revoked ones included`);
 }
 
 export function recordOf(

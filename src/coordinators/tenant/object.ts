@@ -15,13 +15,14 @@ import type {
   PartitionStatus,
   Rotation,
   TenantCoordinatorStatus,
+  TenantKept,
   TenantProtocol,
   TenantRecord,
 } from "../../protocol/tenant.ts";
 import { TENANT_INDEX_OBJECT, type TenantStanding } from "../../protocol/tenant-index.ts";
 import { callCoordinator } from "../../platform/coordinators.ts";
 import { takeTurn, type Turn } from "../turn.ts";
-import { madeKey, recordOf, rotate } from "./keys.ts";
+import { madeKey, recordOf, restoreKey, rotate } from "./keys.ts";
 import { checkLeaseRequest } from "./lease-request.ts";
 import { parseSpec, type TenantState, TenantStorage } from "./storage.ts";
 
@@ -207,6 +208,31 @@ export class Tenant extends DurableObject<Env> implements TenantProtocol {
       },
     }));
     return { ...key, revokedAtMs: nowMs };
+  }
+
+  async backup(): Promise<TenantKept> {
+    return { keys: this.#storage.keys.all(), overrides: (await this.listOverrides()).overrides };
+  }
+
+  async restore({ keys, overrides }: Parameters<TenantProtocol["restore"]>[0]): Promise<void> {
+    const nowMs = Date.now();
+    const inForce = overrides.filter(({ expiresAtMs }) => expiresAtMs > nowMs);
+    this.#turn(() => ({
+      reply: undefined,
+      persist: () => {
+        for (const key of keys) restoreKey(this.#storage.keys, key);
+        for (const override of inForce) {
+          this.#state.overrides.set(override.limitId, override);
+          this.#storage.saveOverride(override);
+        }
+        if (this.#state.overrides.size > MAX_OVERRIDES) throw new RangeError("too many overrides");
+        this.#state.keyEnds = this.#storage.keys.ends();
+        // No lessee has this version, not even one that outlived what was kept here.
+        this.#state.recordVersion = Math.max(this.#state.recordVersion + 1, nowMs);
+        this.#storage.saveRecordVersion(this.#state.recordVersion);
+      },
+    }));
+    if (inForce.length > 0 && !this.#alarmSet) await this.#setAlarm();
   }
 
   /** Part of a turn: if that fails, memory is read again. */
