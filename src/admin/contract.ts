@@ -9,6 +9,7 @@ export type {
   ConfigOutcomeReply,
   ConfigVersionView,
 } from "./contract/configs.ts";
+export type { ExplainBody, ExplainReply } from "./contract/explain.ts";
 export type { CreatedKey, CreateKeyBody, KeyView, RotatedKey, RotateKeyBody } from "./contract/keys.ts";
 export type { MaintenanceBody, MaintenanceList, MaintenanceView } from "./contract/maintenance.ts";
 export type { LimitList, LimitView } from "./contract/limits.ts";

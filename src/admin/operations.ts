@@ -2,6 +2,7 @@
 import { auditOperations } from "./audit.ts";
 import { breakerOperations } from "./breakers.ts";
 import { configOperations } from "./configs.ts";
+import { explainOperations } from "./explain.ts";
 import { keyOperations } from "./keys.ts";
 import { maintenanceOperations } from "./maintenance.ts";
 import type { Operation } from "./operation.ts";
@@ -24,6 +25,7 @@ export const OPERATIONS: readonly Operation[] = [
   ...keyOperations,
   ...configOperations,
   ...pageOperations,
+  ...explainOperations,
   ...tokenOperations,
   ...auditOperations,
 ];

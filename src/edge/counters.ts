@@ -92,6 +92,11 @@ export class Counters {
     this.#events.set(series, (known ?? 0) + by);
   }
 
+  /** Counted since the last batch. */
+  hasEvent(series: string): boolean {
+    return this.#events.has(series);
+  }
+
   /** True for the one caller that now has to flush after FLUSH_INTERVAL_MS. */
   claimFlush(): boolean {
     if (this.#flushScheduled) return false;

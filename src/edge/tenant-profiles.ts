@@ -9,6 +9,7 @@ import type { CompiledTenant, Tables } from "../config/tables.ts";
 import type { Env } from "../platform/bindings.ts";
 import { callCoordinator, withDeadline } from "../platform/coordinators.ts";
 import type { TenantProfile } from "../protocol/tenant-index.ts";
+import { tableSize } from "./table-size.ts";
 import { tenantCoordinator, type TenantRecord } from "../protocol/tenant.ts";
 
 /** Tenants remembered; the longest unused is asked for again. */
@@ -43,6 +44,8 @@ export interface ProfilesOptions {
   /** When the tenant's record was last confirmed by its coordinator. */
   readonly recordAtMs: (coordinatorName: string) => number;
   readonly onFailure: () => void;
+  /** Others, of which these know what they know. */
+  readonly beside?: TenantProfiles | undefined;
 }
 
 /** `unreachable`: nothing is known of it now. */
@@ -56,21 +59,27 @@ const UNREACHABLE: FoundTenant = { kind: "unreachable" };
 
 export class TenantProfiles {
   readonly #options: ProfilesOptions;
-  readonly #known = new LRUCache<string, Known>({ max: MAX_KNOWN });
+  readonly #known: LRUCache<string, Known>;
   readonly #asking = new Map<string, Promise<void>>();
 
   constructor(options: ProfilesOptions) {
     this.#options = options;
+    this.#known = new LRUCache({ max: tableSize(MAX_KNOWN, options.beside) });
   }
 
   /** `plan`: instead of its own. Synchronous while what was heard is young enough. */
   find(id: string, plan: string | undefined, site: ProfileSite): FoundTenant | Promise<FoundTenant> {
-    const known = this.#known.get(id);
+    const known = this.#recall(id);
     const nowMs = this.#options.now();
     const heardAtMs = Math.max(known?.atMs ?? 0, this.#options.recordAtMs(tenantCoordinator(id)));
     if (known === undefined || nowMs - heardAtMs > USABLE_MS) return this.#askFirst(id, plan, site);
     if (nowMs - heardAtMs > FRESH_MS) void this.#ask(id, site);
     return compiledOf(id, plan, known, site.tables);
+  }
+
+  #recall(id: string): Known | undefined {
+    const { beside } = this.#options;
+    return this.#known.get(id) ?? (beside === undefined ? undefined : beside.#known.peek(id));
   }
 
   /** With a lease reply. */
@@ -85,7 +94,7 @@ export class TenantProfiles {
     } catch {
       this.#options.onFailure();
     }
-    const known = this.#known.get(id);
+    const known = this.#recall(id);
     return known === undefined ? UNREACHABLE : compiledOf(id, plan, known, site.tables);
   }
 
