@@ -26,6 +26,7 @@ export const ACCESS = {
   removeOverride: { role: "operator", kind: "write" },
   previewPage: { role: "reader", kind: "read" },
   explainRequest: { role: "reader", kind: "read", scope: "own" },
+  tailDecisions: { role: "reader", kind: "read", scope: "own" },
   readBreaker: { role: "reader", kind: "read" },
   tripBreaker: { role: "operator", kind: "write" },
   resetBreaker: { role: "operator", kind: "write" },

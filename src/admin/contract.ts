@@ -17,5 +17,7 @@ export type { OverrideBody, OverrideView } from "./contract/overrides.ts";
 export type { PagePreview } from "./contract/pages.ts";
 export type { PurgeBody, PurgeReply, PurgesReply, PurgeTargetView } from "./contract/purges.ts";
 export type { StatusReply } from "./contract/status.ts";
+export { OUTCOMES } from "../protocol/metrics.ts";
+export type { TailedDecision, TailReply } from "./contract/tail.ts";
 export type { ImportReply, PutTenantBody, TenantList, TenantView } from "./contract/tenants.ts";
 export type { CreatedToken, TokenList, TokenView } from "./contract/tokens.ts";

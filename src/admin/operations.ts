@@ -11,6 +11,7 @@ import { overrideOperations } from "./overrides.ts";
 import { pageOperations } from "./pages.ts";
 import { purgeOperations } from "./purges.ts";
 import { statusOperations } from "./status.ts";
+import { tailOperations } from "./tail.ts";
 import { tenantOperations } from "./tenants.ts";
 import { tokenOperations } from "./tokens.ts";
 
@@ -26,6 +27,7 @@ export const OPERATIONS: readonly Operation[] = [
   ...configOperations,
   ...pageOperations,
   ...explainOperations,
+  ...tailOperations,
   ...tokenOperations,
   ...auditOperations,
 ];

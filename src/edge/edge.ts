@@ -19,6 +19,7 @@ import { Purges } from "./purges.ts";
 import { ResponseStore } from "./cache/response-store.ts";
 import { Snapshots } from "./snapshots.ts";
 import { tableSize } from "./table-size.ts";
+import { Tail } from "./tail.ts";
 import { TenantProfiles } from "./tenant-profiles.ts";
 import { TrialCounts } from "./trial-counts.ts";
 
@@ -46,6 +47,7 @@ export class Edge {
   readonly random: () => number = Math.random;
   readonly config: ConfigKeeper;
   readonly trialCounts = new TrialCounts();
+  readonly tail = new Tail();
   readonly counters: Counters;
   readonly credentials: Credentials;
   readonly tokens: Tokens;

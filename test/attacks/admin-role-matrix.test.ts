@@ -42,9 +42,10 @@ const LEAST_ROLE: Readonly<Record<string, Role>> = {
   revokeToken: "admin",
   readAudit: "reader",
   explainRequest: "reader",
+  tailDecisions: "reader",
 };
 /** Their paths name no tenant: they keep to the tenants of whoever asks by themselves, and are tested for it elsewhere. */
-const KEEPS_TO_OWN: readonly string[] = ["explainRequest"];
+const KEEPS_TO_OWN: readonly string[] = ["explainRequest", "tailDecisions"];
 /** It changes nothing, and its body may hold a credential. */
 const NOT_AUDITED: readonly string[] = ["explainRequest"];
 const ROLES: readonly Role[] = ["reader", "operator", "admin"];
