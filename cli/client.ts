@@ -68,6 +68,38 @@ export interface Problem {
   readonly [member: string]: unknown;
 }
 
+/** Throws CliError when it cannot be reached. `path`: of the gateway. */
+async function askGateway(
+  { url, token }: Target,
+  path: string,
+  init: Omit<RequestInit, "headers"> & { readonly headers?: Readonly<Record<string, string>> } = {},
+): Promise<Response> {
+  try {
+    return await fetch(url + path, {
+      ...init,
+      headers: { authorization: `Bearer ${token}`, ...init.headers },
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+    });
+  } catch (error) {
+    const cause = error instanceof Error && error.cause instanceof Error ? error.cause.message : String(error);
+    throw new CliError(`cannot reach ${url}: ${cause}. Is the gateway running?`);
+  }
+}
+
+/** Counters by series, as the gateway's Prometheus text says them. */
+export async function readCounters(stateDir: string | undefined): Promise<ReadonlyMap<string, number>> {
+  const target = findGateway(stateDir);
+  const response = await askGateway(target, "/_weir/metrics");
+  const text = await response.text();
+  if (!response.ok) throw new CliError(`${target.url} answered ${response.status} to /_weir/metrics`);
+  const counters = new Map<string, number>();
+  for (const line of text.split("\n")) {
+    const end = line.lastIndexOf(" ");
+    if (!line.startsWith("#") && end > 0) counters.set(line.slice(0, end), Number(line.slice(end + 1)));
+  }
+  return counters;
+}
+
 /** The reply's JSON; for the statuses in `expected` the problem. Throws CliError with what the gateway says, or with what to do when it cannot be reached. */
 export async function callAdmin<Reply>(stateDir: string | undefined, call: Call): Promise<Reply> {
   const target = findGateway(stateDir);
@@ -88,16 +120,9 @@ export async function callAdmin<Reply>(stateDir: string | undefined, call: Call)
   throw new CliError(`${url} answered ${response.status}: ${title}${hint}`);
 }
 
-async function send({ url, token }: Target, call: Call): Promise<Response> {
-  try {
-    return await fetch(url + API_BASE + call.path, {
-      method: call.method,
-      headers: { authorization: `Bearer ${token}`, accept: "application/json", ...contentType(call), ...call.headers },
-      signal: AbortSignal.timeout(TIMEOUT_MS),
-      ...(call.body === undefined ? {} : { body: JSON.stringify(call.body) }),
-    });
-  } catch (error) {
-    const cause = error instanceof Error && error.cause instanceof Error ? error.cause.message : String(error);
-    throw new CliError(`cannot reach ${url}: ${cause}. Is the gateway running?`);
-  }
-}
+const send = (target: Target, call: Call): Promise<Response> =>
+  askGateway(target, API_BASE + call.path, {
+    method: call.method,
+    headers: { accept: "application/json", ...contentType(call), ...call.headers },
+    ...(call.body === undefined ? {} : { body: JSON.stringify(call.body) }),
+  });

@@ -11,6 +11,12 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   rollback: ["weir rollback"],
   trial: ["weir trial status"],
   status: ["weir status", "WEIR_URL=https://api.example WEIR_TOKEN=… weir status --tenant acme --json"],
+  explain: [
+    "weir explain GET /products/7 --tenant acme",
+    'weir explain POST https://api.example/orders --key-file key.txt -H "accept: text/html" --json',
+  ],
+  top: ["weir top --by throttled", "weir top --interval 5s --count 12 --json"],
+  tail: ["weir tail --tenant acme --status 429", "weir tail --outcome throttled --count 100 --json"],
   tenants: ["weir tenants list --search acme"],
   "tenants list": ["weir tenants list --plan pro --limit 20", "weir tenants list --suspended --json"],
   "tenants get": ["weir tenants get acme --json"],

@@ -1,4 +1,5 @@
 /** What commands end with, and how they print. */
+import { stripVTControlCharacters } from "node:util";
 import pc from "picocolors";
 
 export const EXIT = { ok: 0, error: 1, usage: 2, differences: 3, refused: 4 } as const;
@@ -31,13 +32,21 @@ export function printJson(value: unknown): void {
   process.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
 }
 
-/** Columns as wide as their widest cell. */
 export function printTable(rows: readonly (readonly string[])[]): void {
+  process.stdout.write(tableText(rows));
+}
+
+/** Columns as wide as their widest cell, colours not counted; each row ends its line. */
+export function tableText(rows: readonly (readonly string[])[]): string {
   const widths: number[] = [];
   for (const row of rows)
-    for (const [index, cell] of row.entries()) widths[index] = Math.max(widths[index] ?? 0, cell.length);
-  for (const row of rows) {
-    const line = row.map((cell, index) => cell.padEnd(widths[index] ?? 0)).join("  ");
-    process.stdout.write(`${line.trimEnd()}\n`);
-  }
+    for (const [index, cell] of row.entries()) widths[index] = Math.max(widths[index] ?? 0, widthOf(cell));
+  return rows
+    .map((row) => {
+      const line = row.map((cell, index) => cell + " ".repeat((widths[index] ?? 0) - widthOf(cell))).join("  ");
+      return `${line.trimEnd()}\n`;
+    })
+    .join("");
 }
+
+const widthOf = (cell: string): number => stripVTControlCharacters(cell).length;

@@ -1,6 +1,6 @@
 /** One line of words → one command, its exit code, and what is said when the line is wrong. Never throws. */
 import { stripVTControlCharacters } from "node:util";
-import { defineCommand, renderUsage, runCommand } from "citty";
+import { type ArgDef, defineCommand, renderUsage, runCommand } from "citty";
 import { nearest } from "../src/config/suggest.ts";
 import { argumentsOf, childrenOf, type Commands, findCommand, type Named } from "./command-tree.ts";
 import { EXAMPLES } from "./examples.ts";
@@ -79,7 +79,9 @@ function checkOptions({ path, command, rest }: Named): void {
     }
     const [name = "", value] = word.replace(/^-+/, "").split("=", 2);
     if (GLOBAL_OPTIONS.includes(name)) continue;
-    const option = word.startsWith("--") ? (known.get(name) ?? known.get(name.replace(/^no-/, ""))) : undefined;
+    const option = word.startsWith("--")
+      ? (known.get(name) ?? known.get(name.replace(/^no-/, "")))
+      : [...known.values()].find((candidate) => aliasesOf(candidate).includes(name));
     if (option === undefined || option.type === "positional") {
       const near = nearest(name, options);
       const hint =
@@ -93,6 +95,10 @@ function checkOptions({ path, command, rest }: Named): void {
     }
   }
 }
+
+/** One letter, behind one dash. */
+const aliasesOf = (option: ArgDef): readonly string[] =>
+  "alias" in option && option.alias !== undefined ? [option.alias].flat() : [];
 
 async function pathOf(commands: Commands, argv: readonly string[]): Promise<readonly string[]> {
   return (await findCommand(commands, argv)).path;

@@ -3,6 +3,7 @@ import type { Role } from "../protocol/admin-records.ts";
 
 /**
  * A `write` is in the audit, is refused where it comes from another site, and happens only when its entry is stored.
+ * `scope: "own"`: its path names no tenant; the operation itself keeps to the tenants of whoever asks.
  * `reader`: sees everything but tokens. `operator`: acts in an outage. `admin`: configures, and hands out access.
  */
 export const ACCESS = {
@@ -24,6 +25,8 @@ export const ACCESS = {
   setOverride: { role: "operator", kind: "write" },
   removeOverride: { role: "operator", kind: "write" },
   previewPage: { role: "reader", kind: "read" },
+  explainRequest: { role: "reader", kind: "read", scope: "own" },
+  tailDecisions: { role: "reader", kind: "read", scope: "own" },
   readBreaker: { role: "reader", kind: "read" },
   tripBreaker: { role: "operator", kind: "write" },
   resetBreaker: { role: "operator", kind: "write" },
@@ -46,7 +49,13 @@ export const ACCESS = {
   restoreLines: { role: "admin", kind: "write" },
   endRestore: { role: "admin", kind: "write" },
   readAudit: { role: "reader", kind: "read" },
-} as const satisfies Readonly<Record<string, { readonly role: Role; readonly kind: "read" | "write" }>>;
+} as const satisfies Readonly<Record<string, Access>>;
+
+interface Access {
+  readonly role: Role;
+  readonly kind: "read" | "write";
+  readonly scope?: "own";
+}
 
 export type OperationId = keyof typeof ACCESS;
 
@@ -72,8 +81,14 @@ export function roleText(role: Role): string {
 /** `tenant`: named by the path; undefined: the path names none. What there is plays no part, so it cannot be found out. */
 export function accessOf(actor: Actor, operation: OperationId, tenant: string | undefined): AccessVerdict {
   if (RANK[actor.role] < RANK[ACCESS[operation].role]) return "role-missing";
-  if (actor.tenants === undefined) return "allowed";
+  if (actor.tenants === undefined || keepsToOwn(operation)) return "allowed";
   return tenant !== undefined && actor.tenants.includes(tenant) ? "allowed" : "outside-scope";
+}
+
+/** A token that is for some tenants may call it too, and is told of those alone. */
+export function keepsToOwn(operation: OperationId): boolean {
+  const access: Access = ACCESS[operation];
+  return access.scope === "own";
 }
 
 /** For histories: the token first, then who its bearer says they are. Labels of tokens contain no brackets. */

@@ -9,6 +9,7 @@ export type {
   ConfigOutcomeReply,
   ConfigVersionView,
 } from "./contract/configs.ts";
+export type { ExplainBody, ExplainReply } from "./contract/explain.ts";
 export type { CreatedKey, CreateKeyBody, KeyView, RotatedKey, RotateKeyBody } from "./contract/keys.ts";
 export type { MaintenanceBody, MaintenanceList, MaintenanceView } from "./contract/maintenance.ts";
 export type { LimitList, LimitView } from "./contract/limits.ts";
@@ -27,5 +28,7 @@ export type {
 } from "./contract/recovery.ts";
 export { MAX_LINES_A_CALL } from "../protocol/recovery.ts";
 export type { StatusReply } from "./contract/status.ts";
+export { OUTCOMES } from "../protocol/metrics.ts";
+export type { TailedDecision, TailReply } from "./contract/tail.ts";
 export type { ImportReply, PutTenantBody, TenantList, TenantView } from "./contract/tenants.ts";
 export type { CreatedToken, TokenList, TokenView } from "./contract/tokens.ts";

@@ -3,6 +3,7 @@ import { auditOperations } from "./audit.ts";
 import { backupOperations } from "./backups.ts";
 import { breakerOperations } from "./breakers.ts";
 import { configOperations } from "./configs.ts";
+import { explainOperations } from "./explain.ts";
 import { keyOperations } from "./keys.ts";
 import { maintenanceOperations } from "./maintenance.ts";
 import type { Operation } from "./operation.ts";
@@ -12,6 +13,7 @@ import { pageOperations } from "./pages.ts";
 import { purgeOperations } from "./purges.ts";
 import { restoreOperations } from "./restores.ts";
 import { statusOperations } from "./status.ts";
+import { tailOperations } from "./tail.ts";
 import { tenantOperations } from "./tenants.ts";
 import { tokenOperations } from "./tokens.ts";
 
@@ -26,6 +28,8 @@ export const OPERATIONS: readonly Operation[] = [
   ...keyOperations,
   ...configOperations,
   ...pageOperations,
+  ...explainOperations,
+  ...tailOperations,
   ...tokenOperations,
   ...auditOperations,
   ...backupOperations,

@@ -7,7 +7,7 @@ import type { LimitConfig } from "../config/model.ts";
 import type { CompiledBulkhead } from "../config/tables.ts";
 import { underWayInTheWorld } from "../policy/breaker/sight.ts";
 import { isShed, tierOf } from "../policy/forwarding/shedding.ts";
-import { callOrigin, type OriginAnswer, type OriginFailed, type OriginRequest } from "./call-origin.ts";
+import type { OriginAnswer, OriginFailed, OriginRequest } from "./call-origin.ts";
 import type { Edge } from "./edge.ts";
 import type { Caller } from "./exchange.ts";
 import type { Admission, AdmitRequest } from "./lessees.ts";
@@ -30,7 +30,7 @@ export function bulkheadObjectName(originId: string): string {
 export function callThroughBulkhead(edge: Edge, call: BulkheadCall): Promise<OriginAnswer | OriginFailed> {
   const { bulkhead } = call.origin;
   return bulkhead === undefined || call.passage.kind === "probe"
-    ? callOrigin(edge.origins, call)
+    ? edge.callOrigin(call)
     : callHolding(edge, call, bulkhead);
 }
 
@@ -57,7 +57,7 @@ async function callHolding(
   for (const charged of held) call.waitUntil(charged.renewUntil(ended, call, edge.now));
   let streams = false;
   try {
-    const outcome = await edge.origins.counted(call, call.caller.tenant.id, callOrigin(edge.origins, call));
+    const outcome = await edge.origins.counted(call, call.caller.tenant.id, edge.callOrigin(call));
     streams = outcome.kind === "answer" && outcome.body instanceof ReadableStream;
     if (streams) call.whileStreaming(leave);
     return outcome;

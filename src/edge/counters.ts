@@ -5,27 +5,13 @@
  * of counts, and one batch under way).
  */
 import { LATENCY_BOUNDS_SECONDS, latencyBucket } from "../policy/kernel/histogram.ts";
-import { METRICS_PROTOCOL_VERSION, type MetricsBatch } from "../protocol/metrics.ts";
+import { METRICS_PROTOCOL_VERSION, type MetricsBatch, type Outcome } from "../protocol/metrics.ts";
+import type { Tail } from "./tail.ts";
 
 export const FLUSH_INTERVAL_MS = 1_000;
 /** Tenants counted by name; the others are counted as `other`, so that names cannot fill the memory. */
 const MAX_NAMED_TENANTS = 1_000;
 const MAX_EVENTS = 500;
-
-/** How a request ended: what `weir_requests_total` is labelled with. */
-export type Outcome =
-  | "origin"
-  | "cache"
-  | "stale"
-  | "snapshot"
-  | "failover"
-  | "deferred"
-  | "fallback"
-  | "maintenance"
-  | "throttled"
-  | "shed"
-  | "refused"
-  | "error";
 
 interface RouteCounts {
   readonly outcomes: Map<Outcome, number>;
@@ -92,6 +78,11 @@ export class Counters {
     this.#events.set(series, (known ?? 0) + by);
   }
 
+  /** Counted since the last batch. */
+  hasEvent(series: string): boolean {
+    return this.#events.has(series);
+  }
+
   /** True for the one caller that now has to flush after FLUSH_INTERVAL_MS. */
   claimFlush(): boolean {
     if (this.#flushScheduled) return false;
@@ -99,8 +90,8 @@ export class Counters {
     return true;
   }
 
-  /** The batch to send: the unacknowledged one again, or what was counted since. Undefined when nothing was. */
-  takeBatch(): MetricsBatch | undefined {
+  /** The batch to send: the unacknowledged one again, or what was counted since, with `tail`. Undefined when nothing was. */
+  takeBatch(tail?: Tail): MetricsBatch | undefined {
     this.#flushScheduled = false;
     if (this.#unacknowledged !== undefined) return this.#unacknowledged;
     const counters = this.#series();
@@ -109,7 +100,14 @@ export class Counters {
     this.#tenants = new Map();
     this.#events = new Map();
     this.#seq++;
-    this.#unacknowledged = { v: METRICS_PROTOCOL_VERSION, edgeId: this.#edgeId, seq: this.#seq, counters };
+    const decisions = tail?.take();
+    this.#unacknowledged = {
+      v: METRICS_PROTOCOL_VERSION,
+      edgeId: this.#edgeId,
+      seq: this.#seq,
+      counters,
+      ...(decisions === undefined ? {} : { tail: decisions }),
+    };
     return this.#unacknowledged;
   }
 

@@ -5,6 +5,7 @@
 import { LRUCache } from "lru-cache";
 import { importKeySecret, type KeySecret, partitionKeyOf, verifyApiKey } from "../platform/api-key.ts";
 import { parseScopes, type Scopes } from "../policy/identity/scopes.ts";
+import { tableSize } from "./table-size.ts";
 import type { KeyUse } from "./lessees/tenant-lessee.ts";
 
 const MAX_VERIFIED_KEYS = 10_000;
@@ -22,9 +23,15 @@ export interface VerifiedKey extends KeyUse {
 }
 
 export class Credentials {
-  readonly #partitionKeys = new LRUCache<string, string>({ max: MAX_PARTITION_KEYS });
-  readonly #verified = new LRUCache<string, VerifiedKey>({ max: MAX_VERIFIED_KEYS });
+  readonly #partitionKeys: LRUCache<string, string>;
+  readonly #verified: LRUCache<string, VerifiedKey>;
   #secret: { readonly text: string; readonly key: Promise<KeySecret> } | undefined;
+
+  /** `beside`: whose these are stands beside it, and lasts for one request. */
+  constructor(beside?: object) {
+    this.#partitionKeys = new LRUCache({ max: tableSize(MAX_PARTITION_KEYS, beside) });
+    this.#verified = new LRUCache({ max: tableSize(MAX_VERIFIED_KEYS, beside) });
+  }
 
   /** A key verified before: no cryptography, no promise. */
   known(presented: string): VerifiedKey | undefined {

@@ -6,6 +6,7 @@ import { LRUCache } from "lru-cache";
 import type { Address } from "../config/access-entry.ts";
 import type { Config, LimitConfig } from "../config/model.ts";
 import type { Tables } from "../config/tables.ts";
+import { callOrigin, type OriginAnswer, type OriginFailed, type OriginRequest } from "./call-origin.ts";
 import { ConfigKeeper } from "./config-keeper.ts";
 import { Flights } from "./cache/flights.ts";
 import { tenantOfCoordinator } from "../protocol/tenant.ts";
@@ -17,6 +18,8 @@ import { OriginViews } from "./origin-views.ts";
 import { Purges } from "./purges.ts";
 import { ResponseStore } from "./cache/response-store.ts";
 import { Snapshots } from "./snapshots.ts";
+import { tableSize } from "./table-size.ts";
+import { Tail } from "./tail.ts";
 import { TenantProfiles } from "./tenant-profiles.ts";
 import { TrialCounts } from "./trial-counts.ts";
 
@@ -25,6 +28,15 @@ const MAX_KNOWN_ADDRESSES = 10_000;
 const MAX_PROXY_PRINCIPALS = 10_000;
 /** Values of `RateLimit-Policy` that are kept, one for each tenant on each route. */
 const MAX_POLICY_HEADERS = 20_000;
+
+/** The door to the origins. */
+type CallOrigin = (request: OriginRequest) => Promise<OriginAnswer | OriginFailed>;
+
+/** For an edge that knows what another one knows, and changes nothing there: it has copies, or reads. */
+export interface Beside {
+  readonly edge: Edge;
+  readonly callOrigin: CallOrigin;
+}
 
 export class Edge {
   /** Names this isolate to coordinators: random, never used again after the isolate is gone. */
@@ -35,6 +47,7 @@ export class Edge {
   readonly random: () => number = Math.random;
   readonly config: ConfigKeeper;
   readonly trialCounts = new TrialCounts();
+  readonly tail = new Tail();
   readonly counters: Counters;
   readonly credentials: Credentials;
   readonly tokens: Tokens;
@@ -43,14 +56,15 @@ export class Edge {
   readonly origins: OriginViews;
   readonly purges: Purges;
   readonly responses: ResponseStore;
-  readonly snapshots = new Snapshots();
+  readonly snapshots: Snapshots;
+  readonly callOrigin: CallOrigin;
   /** Address -> hashed partition, see `identify`. */
-  readonly addresses = new LRUCache<string, AddressPartition>({ max: MAX_KNOWN_ADDRESSES });
+  readonly addresses: LRUCache<string, AddressPartition>;
   /** Address as the platform says it -> as numbers, see `access`. */
-  readonly parsedAddresses = new LRUCache<string, Address>({ max: MAX_KNOWN_ADDRESSES });
+  readonly parsedAddresses: LRUCache<string, Address>;
   /** Tenant and principal as a trusted proxy names them, see `identity/by-proxy`. */
-  readonly proxyPrincipals = new LRUCache<string, ProxyPrincipal>({ max: MAX_PROXY_PRINCIPALS });
-  readonly flights = new Flights();
+  readonly proxyPrincipals: LRUCache<string, ProxyPrincipal>;
+  readonly flights: Flights;
   /** Cache keys that are being refreshed behind an answer. */
   readonly refreshes = new Set<string>();
 
@@ -60,36 +74,29 @@ export class Edge {
   #policyHeaderCount = 0;
   #policyHeaders = new Map<readonly LimitConfig[], Map<readonly LimitConfig[], string>>();
 
-  /** `config` is what the bundle brought, `text` its file. */
-  constructor(config: Config, pop: string, text?: string) {
+  /** `config` is what the bundle brought, `text` its file. `beside`: of another edge, whose config it goes by. */
+  constructor(config: Config, pop: string, text?: string, beside?: Beside) {
+    const other = beside?.edge;
     this.id = crypto.randomUUID();
     this.#traceId = this.id.replaceAll("-", "");
     this.#idPrefix = this.#traceId.slice(0, 12);
     this.pop = pop;
     this.startedAtMs = this.now();
     this.counters = new Counters(this.id);
-    this.credentials = new Credentials();
+    this.credentials = new Credentials(other);
+    this.snapshots = new Snapshots(other);
+    this.addresses = new LRUCache({ max: tableSize(MAX_KNOWN_ADDRESSES, other) });
+    this.parsedAddresses = new LRUCache({ max: tableSize(MAX_KNOWN_ADDRESSES, other) });
+    this.proxyPrincipals = new LRUCache({ max: tableSize(MAX_PROXY_PRINCIPALS, other) });
     this.tokens = new Tokens({
       now: this.now,
       count: (series) => {
         this.counters.countEvent(series);
       },
+      beside: other?.tokens,
     });
     const shared = { edgeId: this.id, now: this.now, random: this.random };
-    this.config = new ConfigKeeper({
-      ...shared,
-      config,
-      text,
-      pop,
-      onFailure: () => {
-        this.counters.countEvent("weir_config_refresh_failures_total");
-      },
-      onSwap: () => {
-        this.#policyHeaders = new Map();
-        this.#policyHeaderCount = 0;
-        this.counters.countEvent("weir_config_swaps_total");
-      },
-    });
+    this.config = other?.config ?? this.#ownConfig(config, text);
     this.lessees = new Lessees({
       ...shared,
       onShadowRefused: (coordinatorName, limit, count) => {
@@ -100,6 +107,7 @@ export class Edge {
         const tenantId = tenantOfCoordinator(coordinatorName);
         if (tenantId !== undefined) this.profiles.take(tenantId, record);
       },
+      beside: other?.lessees,
     });
     this.profiles = new TenantProfiles({
       now: this.now,
@@ -107,21 +115,44 @@ export class Edge {
       onFailure: () => {
         this.counters.countEvent("weir_tenant_lookup_failures_total");
       },
+      beside: other?.profiles,
     });
     this.purges = new Purges({
       now: this.now,
       countEvent: (series) => {
         this.counters.countEvent(series);
       },
+      beside: other?.purges,
     });
     this.origins = new OriginViews({
       ...shared,
       onView: (view, site, askedAtMs) => {
-        this.config.heard(view.config, site);
+        if (other === undefined) this.config.heard(view.config, site);
         this.purges.hear({ ...site, originId: site.origin.stateId }, view.purgeEpoch, askedAtMs);
       },
+      beside: other?.origins,
     });
-    this.responses = new ResponseStore(pop);
+    this.responses = new ResponseStore(pop, other?.responses);
+    this.flights = new Flights(other?.flights);
+    this.callOrigin = beside?.callOrigin ?? ((request) => callOrigin(this.origins, request));
+  }
+
+  #ownConfig(config: Config, text: string | undefined): ConfigKeeper {
+    return new ConfigKeeper({
+      config,
+      text,
+      pop: this.pop,
+      now: this.now,
+      random: this.random,
+      onFailure: () => {
+        this.counters.countEvent("weir_config_refresh_failures_total");
+      },
+      onSwap: () => {
+        this.#policyHeaders = new Map();
+        this.#policyHeaderCount = 0;
+        this.counters.countEvent("weir_config_swaps_total");
+      },
+    });
   }
 
   /** Everybody's; a request that a trial chose has others. */

@@ -14,6 +14,7 @@ import { type LimitSpec, MICRO_TOKENS_PER_TOKEN } from "../policy/limits/types.t
 import type { TenantRecord } from "../protocol/tenant.ts";
 import { type ChargeSet, NOTHING_CHARGED } from "./lessees/charge-set.ts";
 import { Charged } from "./lessees/charged.ts";
+import { tableSize } from "./table-size.ts";
 import { type CallSite, type KeyUse, type LesseeStats, TenantLessee } from "./lessees/tenant-lessee.ts";
 
 /** Tenant objects this isolate leases from; the longest unused is forgotten (what it holds is written off). */
@@ -77,6 +78,8 @@ export interface LesseesOptions {
   readonly onRecord?: (coordinatorName: string, record: TenantRecord) => void;
   /** Default MAX_TENANTS. */
   readonly maxTenants?: number;
+  /** Others, of which these know what they know, as copies. */
+  readonly beside?: Lessees | undefined;
 }
 
 export class Lessees {
@@ -88,7 +91,7 @@ export class Lessees {
 
   constructor(options: LesseesOptions) {
     this.#options = options;
-    this.#tenants = new LRUCache({ max: options.maxTenants ?? MAX_TENANTS });
+    this.#tenants = new LRUCache({ max: tableSize(options.maxTenants ?? MAX_TENANTS, options.beside) });
   }
 
   admit(x: AdmitRequest): Admission | Promise<Admission> {
@@ -156,13 +159,16 @@ export class Lessees {
   #lessee(coordinatorName: string): TenantLessee {
     let lessee = this.#tenants.get(coordinatorName);
     if (lessee === undefined) {
-      lessee = new TenantLessee(coordinatorName, {
+      const context = {
         lesseeId: `${this.#options.edgeId}.${this.#born++}`,
         now: this.#options.now,
         stats: this.stats,
         onShadowRefused: this.#options.onShadowRefused,
         onRecord: this.#options.onRecord,
-      });
+      };
+      const { beside } = this.#options;
+      const other = beside === undefined ? undefined : beside.#tenants.peek(coordinatorName);
+      lessee = other?.copy(context) ?? new TenantLessee(coordinatorName, context);
       this.#tenants.set(coordinatorName, lessee);
     }
     return lessee;

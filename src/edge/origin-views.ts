@@ -105,6 +105,7 @@ export class OriginViews {
   /** One for each configured origin: bounded by the config. */
   readonly #sights = new Map<string, OriginSight>();
   readonly #onView: OnView;
+  readonly #beside: OriginViews | undefined;
 
   constructor(options: {
     readonly edgeId: string;
@@ -112,8 +113,11 @@ export class OriginViews {
     readonly random: () => number;
     /** Each view that comes brings more than the breaker. */
     readonly onView: OnView;
+    /** Others, of which these know what they know, as copies; then neighbours are told nothing. */
+    readonly beside?: OriginViews | undefined;
   }) {
     this.#edgeId = options.edgeId;
+    this.#beside = options.beside;
     this.#onView = options.onView;
     this.now = options.now;
     this.random = options.random;
@@ -122,13 +126,11 @@ export class OriginViews {
   sight(originId: string): OriginSight {
     let sight = this.#sights.get(originId);
     if (sight === undefined) {
-      const nowMs = this.now();
-      sight = {
-        ...newSight(nowMs),
-        budget: newRetryBudget(),
-        byTenant: new Map(),
-        waiting: new Set(),
-      };
+      const other = this.#beside === undefined ? undefined : this.#beside.#sights.get(originId);
+      sight =
+        other === undefined
+          ? { ...newSight(this.now()), budget: newRetryBudget(), byTenant: new Map(), waiting: new Set() }
+          : copyOf(other);
       this.#sights.set(originId, sight);
     }
     return sight;
@@ -319,13 +321,20 @@ export class OriginViews {
       // What happened meanwhile waits for no further occasion.
       if (endReport(sight, turn, answer, nowMs)) this.#scheduleReport(sight, site);
       for (const tell of sight.waiting) tell(true);
-      site.waitUntil(this.#shared.tell(site.pop, site.origin.stateId, { view: answer.view, atMs: nowMs }));
+      if (this.#beside === undefined)
+        site.waitUntil(this.#shared.tell(site.pop, site.origin.stateId, { view: answer.view, atMs: nowMs }));
     } catch {
       endReport(sight, turn, undefined, this.now());
       this.stats.failedReports++;
       for (const tell of sight.waiting) tell(false);
     }
   }
+}
+
+/** But for the report under way, and who waits for it. */
+function copyOf(sight: OriginSight): OriginSight {
+  const known = structuredClone({ ...sight, waiting: new Set<(told: boolean) => void>() });
+  return { ...known, report: undefined, unacknowledged: undefined };
 }
 
 /**

@@ -25,7 +25,7 @@ import { route } from "./stages/route.ts";
 
 export type Stage = (edge: Edge, x: Exchange) => StageAnswer;
 
-const STAGES: readonly Stage[] = [
+export const STAGES: readonly Stage[] = [
   ingress,
   rollout,
   route,

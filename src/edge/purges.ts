@@ -123,8 +123,16 @@ export class Purges {
   /** One for each configured origin: bounded by the config. */
   readonly #origins = new Map<string, OriginPurges>();
 
-  constructor(options: { readonly now: () => number; readonly countEvent: (series: string) => void }) {
+  readonly #beside: Purges | undefined;
+
+  constructor(options: {
+    readonly now: () => number;
+    readonly countEvent: (series: string) => void;
+    /** Others, of which these know what they know; then neighbours are told nothing. */
+    readonly beside?: Purges | undefined;
+  }) {
     this.#now = options.now;
+    this.#beside = options.beside;
     this.#countEvent = options.countEvent;
   }
 
@@ -132,6 +140,8 @@ export class Purges {
     let known = this.#origins.get(originId);
     if (known === undefined) {
       known = new OriginPurges();
+      const other = this.#beside === undefined ? undefined : this.#beside.#origins.get(originId);
+      if (other !== undefined && Number.isFinite(other.asOfMs)) known.hear(other.all(other.asOfMs), other.asOfMs);
       this.#origins.set(originId, known);
     }
     return known;
@@ -188,7 +198,8 @@ export class Purges {
     try {
       const asked = callCoordinator(env, "ORIGIN", originObjectName(originId), "purges", { v: 1, since: known.epoch });
       known.hear(await withDeadline(asked, CALL_SPACING_MS), askedAtMs);
-      waitUntil(tellSharedPurges(pop, originId, { news: known.all(askedAtMs), askedAtMs }));
+      if (this.#beside === undefined)
+        waitUntil(tellSharedPurges(pop, originId, { news: known.all(askedAtMs), askedAtMs }));
     } catch (error) {
       this.stats.failedCalls++;
       this.#countEvent(`weir_purge_calls_failed_total{origin="${originId}"}`);

@@ -11,6 +11,7 @@ import { mayServeSnapshot, mayTakeSnapshot, SNAPSHOT_LIFE_MS } from "../policy/c
 import { variantKey } from "../policy/cache/storing.ts";
 import { originObjectName } from "../protocol/origin.ts";
 import { parseRecord, type StoredResponse } from "./cache/response-store.ts";
+import { tableSize } from "./table-size.ts";
 import type { OriginPurges } from "./purges.ts";
 
 /** URLs whose next occasion this isolate remembers. */
@@ -55,17 +56,23 @@ const asWhole = (entry: StoredResponse): WholeResponse | undefined =>
 export class Snapshots {
   readonly stats: SnapshotStats = { written: 0, retired: 0, served: 0, failures: 0 };
   /** Key → when the coordinator may be asked again. */
-  readonly #askAgainAtMs = new LRUCache<string, number>({
-    max: MAX_REMEMBERED,
-    maxSize: REMEMBERED_BYTES,
-    sizeCalculation: (_atMs, key) => key.length + 64,
-  });
-  readonly #atHand = new LRUCache<string, StoredResponse>({
-    max: MAX_AT_HAND,
-    maxSize: AT_HAND_BYTES,
-    ttl: AT_HAND_MS,
-    sizeCalculation: ({ bytes }, key) => bytes + key.length + 1_024,
-  });
+  readonly #askAgainAtMs: LRUCache<string, number>;
+  readonly #atHand: LRUCache<string, StoredResponse>;
+
+  /** `beside`: whose these are stands beside it, and lasts for one request. */
+  constructor(beside?: object) {
+    this.#askAgainAtMs = new LRUCache<string, number>({
+      max: tableSize(MAX_REMEMBERED, beside),
+      maxSize: REMEMBERED_BYTES,
+      sizeCalculation: (_atMs, key) => key.length + 64,
+    });
+    this.#atHand = new LRUCache({
+      max: tableSize(MAX_AT_HAND, beside),
+      maxSize: AT_HAND_BYTES,
+      ttl: AT_HAND_MS,
+      sizeCalculation: ({ bytes }, key) => bytes + key.length + 1_024,
+    });
+  }
 
   /** The work of writing it, where it may be due; undefined: it is not. */
   offer(site: SnapshotSite, entry: StoredResponse, intervalMs: number): Promise<void> | undefined {

@@ -8,7 +8,8 @@ import { LRUCache } from "lru-cache";
 import type { CompiledTenant, Tables } from "../config/tables.ts";
 import type { Env } from "../platform/bindings.ts";
 import { callCoordinator, withDeadline } from "../platform/coordinators.ts";
-import type { TenantProfile } from "../protocol/tenant-index.ts";
+import { TENANT_INDEX_OBJECT, type TenantProfile } from "../protocol/tenant-index.ts";
+import { tableSize } from "./table-size.ts";
 import { tenantCoordinator, type TenantRecord } from "../protocol/tenant.ts";
 
 /** Tenants remembered; the longest unused is asked for again. */
@@ -58,6 +59,8 @@ export interface ProfilesOptions {
   /** When the tenant's record was last confirmed by its coordinator. */
   readonly recordAtMs: (coordinatorName: string) => number;
   readonly onFailure: () => void;
+  /** Others, of which these know what they know. */
+  readonly beside?: TenantProfiles | undefined;
 }
 
 /** `unreachable`: nothing is known of it now. */
@@ -71,16 +74,17 @@ const UNREACHABLE: FoundTenant = { kind: "unreachable" };
 
 export class TenantProfiles {
   readonly #options: ProfilesOptions;
-  readonly #known = new LRUCache<string, Known>({ max: MAX_KNOWN });
+  readonly #known: LRUCache<string, Known>;
   readonly #asking = new Map<string, Asking>();
 
   constructor(options: ProfilesOptions) {
     this.#options = options;
+    this.#known = new LRUCache({ max: tableSize(MAX_KNOWN, options.beside) });
   }
 
   /** `plan`: instead of its own. Synchronous while what was heard is young enough. */
   find(id: string, plan: string | undefined, site: ProfileSite): FoundTenant | Promise<FoundTenant> {
-    const known = this.#known.get(id);
+    const known = this.#recall(id);
     if (known === undefined) return this.ask(id, plan, site);
     const nowMs = this.#options.now();
     const ageMs = nowMs - Math.max(known.heardAtMs, this.#options.recordAtMs(tenantCoordinator(id)));
@@ -90,6 +94,11 @@ export class TenantProfiles {
       void this.#ask(id, site);
     }
     return compiledOf(id, plan, known, site.tables);
+  }
+
+  #recall(id: string): Known | undefined {
+    const { beside } = this.#options;
+    return this.#known.get(id) ?? (beside === undefined ? undefined : beside.#known.peek(id));
   }
 
   /** Whatever is known: its coordinator is asked, and if it does not answer what was heard last holds. */
@@ -102,7 +111,7 @@ export class TenantProfiles {
       this.#options.onFailure();
       this.#noteUnreachable(id);
     }
-    const known = this.#known.get(id);
+    const known = this.#recall(id);
     return known === undefined ? UNREACHABLE : compiledOf(id, plan, known, site.tables);
   }
 
@@ -146,6 +155,11 @@ export class TenantProfiles {
     const request = { v: 1 as const, tenantId: id };
     const before = this.#known.get(id)?.version;
     try {
+      // First the one index: asking an object makes it, and a credential may name a tenant that there never was.
+      if (this.#recall(id)?.profile === undefined && !(await isIndexed(env, id))) {
+        this.take(id, NOBODY);
+        return;
+      }
       const asked = callCoordinator(env, "TENANT", tenantCoordinator(id), "record", request);
       const record = await withDeadline(asked, CALL_DEADLINE_MS);
       const now = this.#known.get(id)?.version;
@@ -162,6 +176,14 @@ export class TenantProfiles {
     const known = this.#known.get(id);
     if (known !== undefined) known.unreachableUntilMs = this.#options.now() + UNREACHABLE_FOR_MS;
   }
+}
+
+/** Nothing has been heard of it. */
+const NOBODY: TenantRecord = { version: 0, revokedKeyIds: [] };
+
+async function isIndexed(env: Env, id: string): Promise<boolean> {
+  const asked = callCoordinator(env, "TENANT_INDEX", TENANT_INDEX_OBJECT, "get", { v: 1, id });
+  return (await withDeadline(asked, CALL_DEADLINE_MS))?.profile !== undefined;
 }
 
 function compiledOf(id: string, plan: string | undefined, known: Known, tables: Tables): FoundTenant {

@@ -68,6 +68,13 @@ export interface OriginStatus {
   readonly history: readonly Transition[];
 }
 
+export interface OriginLook {
+  readonly view: BreakerView;
+  readonly score: number;
+  /** A probe that is asked for now is given. */
+  readonly givesProbe: boolean;
+}
+
 export interface MaintenanceAsked extends Pick<Maintenance, "routeId" | "allow" | "pageOnly" | "reason" | "by"> {
   readonly startInMs: number;
   /** From its start. */
@@ -127,6 +134,8 @@ export interface OriginProtocol {
   widenPurges(request: { readonly v: 1; readonly epoch: number }): Promise<void>;
   listPurges(request: { readonly v: 1 }): Promise<{ readonly epoch: number; readonly purges: readonly PurgeRecord[] }>;
   status(request: { readonly v: 1 }): Promise<OriginStatus>;
+  /** What a report, or a call for a probe, would bring; nothing is noted, and no probe is given away. */
+  look(request: { readonly v: 1; readonly pop: string; readonly settings: OriginSettings }): Promise<OriginLook>;
   /** Told by the Control object; rides on every view from now on. An older one is ignored. */
   configInForce(request: { readonly v: 1; readonly inForce: ConfigInForce }): Promise<void>;
   /** Takes the place of what was set for the same route, or the whole origin. */

@@ -133,6 +133,8 @@ export interface TenantProtocol {
   /** From the index: what is older than what is known is ignored. */
   setStanding(request: { readonly v: 1; readonly standing: TenantStanding }): Promise<void>;
   lease(request: LeaseRequest): Promise<LeaseReply>;
+  /** What `lease` would reply; nothing is debited, and nothing noted. */
+  rehearseLease(request: LeaseRequest): Promise<LeaseReply>;
   status(request: { readonly v: 1 }): Promise<TenantCoordinatorStatus>;
   /** Replaces one of the same limit. Rejects when there are too many. */
   setOverride(request: {

@@ -40,8 +40,8 @@ describe("a token for another tenant", () => {
     await expectAllRefused(gateway, [bearing(rewritten)]);
     expect(gateway.calls).toEqual([]);
     await expectAllRefused(gateway, [rewritten, ...tokens].map(bearing));
-    // The issuer's own word that it is a tenant; what it says cannot be one, or a plan, asks nobody.
-    expect(gateway.calls).toEqual(["nobody", "constructor", "anonymous"].map(() => "TENANT"));
+    // The issuer vouches for these: the one index is asked, and no object is made. What cannot be a tenant asks nobody.
+    expect(gateway.calls).toEqual(["nobody", "constructor", "anonymous"].map(() => "TENANT_INDEX"));
   });
 
   it("is held to its own tenant, whatever its other headers say", async () => {

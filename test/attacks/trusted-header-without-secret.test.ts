@@ -65,7 +65,7 @@ describe("trusted headers", () => {
       })),
     );
     // The proxy's own word that it is a tenant; what cannot be one asks nobody.
-    expect(gateway.calls).toEqual(["nobody", "anonymous"].map(() => "TENANT"));
+    expect(gateway.calls).toEqual(["nobody", "anonymous"].map(() => "TENANT_INDEX"));
   });
 
   it("with the secret name the tenant and who calls; none of them goes to the origin", async () => {

@@ -1,7 +1,15 @@
 /** Merges the counters of all edges into exact totals: each batch counts once, and survives a restart. */
 import { DurableObject } from "cloudflare:workers";
 import type { Env } from "../../platform/bindings.ts";
-import { METRICS_PROTOCOL_VERSION, type MetricsBatch, type MetricsProtocol } from "../../protocol/metrics.ts";
+import {
+  METRICS_PROTOCOL_VERSION,
+  type MetricsBatch,
+  type MetricsProtocol,
+  type MetricsReply,
+  type TailReply,
+  type TailRequest,
+} from "../../protocol/metrics.ts";
+import { Listeners } from "./listeners.ts";
 import { MetricsStorage } from "./storage.ts";
 
 /** More series than this are counted under DROPPED_SERIES instead of being kept. */
@@ -9,6 +17,10 @@ const MAX_SERIES = 20_000;
 const MAX_SERIES_PER_BATCH = 8_000;
 /** Edges whose last batch number is remembered; the longest unheard is forgotten first. */
 const MAX_EDGES = 5_000;
+/** An edge in use is heard about every second. */
+const HEARD_LATELY_MS = 5_000;
+/** They are counted anew after so long. */
+const COUNT_EDGES_MS = 1_000;
 const DROPPED_SERIES = "weir_dropped_series_total";
 
 export class Metrics extends DurableObject<Env> implements MetricsProtocol {
@@ -16,6 +28,9 @@ export class Metrics extends DurableObject<Env> implements MetricsProtocol {
   readonly #totals: Map<string, number>;
   /** In the order in which they were last heard. */
   readonly #edges: Map<string, { seq: number; seenAtMs: number }>;
+  readonly #listeners = new Listeners();
+  #activeEdges = 1;
+  #countedAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(state: DurableObjectState, env: Env) {
     super(state, env);
@@ -24,12 +39,12 @@ export class Metrics extends DurableObject<Env> implements MetricsProtocol {
     this.#edges = this.#storage.lastSeqs();
   }
 
-  async flush(batch: MetricsBatch): Promise<{ readonly seq: number }> {
+  async flush(batch: MetricsBatch): Promise<MetricsReply> {
     if (batch.v !== METRICS_PROTOCOL_VERSION || typeof batch.edgeId !== "string" || !Number.isSafeInteger(batch.seq)) {
       throw new TypeError("not a metrics batch of this version");
     }
     const known = this.#edges.get(batch.edgeId);
-    if (known !== undefined && batch.seq <= known.seq) return { seq: batch.seq };
+    if (known !== undefined && batch.seq <= known.seq) return this.#reply(batch, Date.now());
     const changed = new Map<string, number>();
     for (const [series, increase] of Object.entries(batch.counters).slice(0, MAX_SERIES_PER_BATCH)) {
       if (!Number.isFinite(increase) || increase < 0) continue;
@@ -44,7 +59,27 @@ export class Metrics extends DurableObject<Env> implements MetricsProtocol {
     for (const edgeId of forgotten) this.#edges.delete(edgeId);
     this.#edges.delete(batch.edgeId);
     this.#edges.set(batch.edgeId, { seq: batch.seq, seenAtMs: nowMs });
-    return { seq: batch.seq };
+    if (batch.tail !== undefined) this.#listeners.take(batch.tail);
+    return this.#reply(batch, nowMs);
+  }
+
+  async watch(request: TailRequest): Promise<TailReply> {
+    const nowMs = Date.now();
+    return this.#listeners.ask(request, this.#edgesHeardLately(nowMs), nowMs);
+  }
+
+  #reply({ seq }: MetricsBatch, nowMs: number): MetricsReply {
+    if (this.#listeners.isEmpty) return { seq };
+    const tail = this.#listeners.order(this.#edgesHeardLately(nowMs), nowMs);
+    return tail === undefined ? { seq } : { seq, tail };
+  }
+
+  #edgesHeardLately(nowMs: number): number {
+    if (nowMs - this.#countedAtMs < COUNT_EDGES_MS) return this.#activeEdges;
+    this.#countedAtMs = nowMs;
+    this.#activeEdges = 0;
+    for (const { seenAtMs } of this.#edges.values()) if (nowMs - seenAtMs <= HEARD_LATELY_MS) this.#activeEdges++;
+    return this.#activeEdges;
   }
 
   async totals(): Promise<Readonly<Record<string, number>>> {

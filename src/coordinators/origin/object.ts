@@ -24,6 +24,7 @@ import type { Maintenance, Placed } from "../../policy/degradation/maintenance.t
 import { verdictOfStatus } from "../../policy/forwarding/verdict.ts";
 import {
   type MaintenanceAsked,
+  type OriginLook,
   type OriginProtocol,
   type OriginReport,
   type OriginReportBefore,
@@ -197,6 +198,16 @@ export class Origin extends DurableObject<Env> implements OriginProtocol {
       return { ...nothing, counts: {} };
     }
     return this.#turn(undefined, (breaker, nowMs) => this.#status(breaker, nowMs));
+  }
+
+  async look({ pop, settings }: Parameters<OriginProtocol["look"]>[0]): Promise<OriginLook> {
+    const nowMs = Date.now();
+    const breaker = this.#breaker === undefined ? newBreaker(settings.breaker, nowMs) : structuredClone(this.#breaker);
+    tick(breaker, nowMs);
+    const view = this.#view(breaker, pop, nowMs);
+    const { score } = breaker;
+    // Last: it changes the copy.
+    return { view, score, givesProbe: grantProbe(breaker, "", nowMs + LONGEST_PROBE_MS, nowMs) };
   }
 
   async force(request: {

@@ -4,7 +4,7 @@
  */
 import { DurableObject } from "cloudflare:workers";
 import type { Env } from "../../platform/bindings.ts";
-import { answerLease, limitIdOf, overrideOf, silentLessees } from "../../policy/limits/lease-replies.ts";
+import { answerLease, limitIdOf, overrideOf, rehearseLease, silentLessees } from "../../policy/limits/lease-replies.ts";
 import { advance, capacityMicro, isUntouched } from "../../policy/limits/partition.ts";
 import { type LeaseDecision, MICRO_TOKENS_PER_TOKEN } from "../../policy/limits/types.ts";
 import type {
@@ -48,6 +48,13 @@ export class Tenant extends DurableObject<Env> implements TenantProtocol {
     const reply = this.#turn(() => this.#decide(request, Date.now()));
     if (!this.#alarmSet) await this.#setAlarm();
     return reply;
+  }
+
+  async rehearseLease(request: LeaseRequest): Promise<LeaseReply> {
+    checkLeaseRequest(request);
+    const nowMs = Date.now();
+    const decision = rehearseLease(this.#state, request, nowMs);
+    return decision === undefined ? { kind: "stale", seq: request.seq } : this.#reply(request, decision, nowMs);
   }
 
   async record({ tenantId }: Parameters<TenantProtocol["record"]>[0]): Promise<TenantRecord> {

@@ -6,6 +6,7 @@
  */
 import { LRUCache } from "lru-cache";
 import type { OriginFailure } from "../exchange.ts";
+import { tableSize } from "../table-size.ts";
 
 /** Flights of one isolate at once; what is beyond goes to the origin by itself. */
 const MAX_FLIGHTS = 1_000;
@@ -99,19 +100,33 @@ const ALONE: Boarding = { kind: "alone" };
 
 export class Flights {
   readonly #flights = new Map<string, Flight>();
-  readonly #alone = new LRUCache<string, true>({
-    max: MAX_ALONE,
-    maxSize: KEY_BYTES,
-    sizeCalculation: keySize,
-    ttl: ALONE_MS,
-  });
+  readonly #alone: LRUCache<string, true>;
   /** Key -> when it may be tried again. */
-  readonly #failed = new LRUCache<string, number>({
-    max: MAX_FAILED,
-    maxSize: KEY_BYTES,
-    sizeCalculation: keySize,
-    ttl: FAILED_MS,
-  });
+  readonly #failed: LRUCache<string, number>;
+
+  readonly #beside: Flights | undefined;
+
+  /** `beside`: others, of which these know what they know. */
+  constructor(beside?: Flights) {
+    this.#beside = beside;
+    this.#alone = new LRUCache<string, true>({
+      max: tableSize(MAX_ALONE, beside),
+      maxSize: KEY_BYTES,
+      sizeCalculation: keySize,
+      ttl: ALONE_MS,
+    });
+    this.#failed = new LRUCache<string, number>({
+      max: tableSize(MAX_FAILED, beside),
+      maxSize: KEY_BYTES,
+      sizeCalculation: keySize,
+      ttl: FAILED_MS,
+    });
+  }
+
+  /** Somebody leads there now. */
+  isUnderWay(key: string): boolean {
+    return this.#flights.has(key) || this.#beside?.isUnderWay(key) === true;
+  }
 
   board(key: string): Boarding {
     const known = this.#flights.get(key);
@@ -134,6 +149,11 @@ export class Flights {
     this.#alone.set(key, true);
   }
 
+  /** What the origin last answered was not for others. */
+  isApart(key: string): boolean {
+    return this.#alone.has(key) || this.#beside?.isApart(key) === true;
+  }
+
   noteFailed(key: string, nowMs: number): void {
     this.#failed.set(key, nowMs + TRY_AGAIN_MS);
   }
@@ -144,7 +164,7 @@ export class Flights {
 
   /** undefined: its last refresh did not fail; else whether it is time for another. */
   mayTryAgain(key: string, nowMs: number): boolean | undefined {
-    const atMs = this.#failed.get(key);
+    const atMs = this.#failed.get(key) ?? (this.#beside === undefined ? undefined : this.#beside.#failed.peek(key));
     return atMs === undefined ? undefined : nowMs >= atMs;
   }
 

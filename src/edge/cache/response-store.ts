@@ -11,6 +11,7 @@ import { isEpoch } from "../../policy/cache/purge.ts";
 import { type HeaderList, MAX_VARIANTS, variantKey } from "../../policy/cache/storing.ts";
 import { parseTags } from "../../policy/cache/tags.ts";
 import type { FieldRecord } from "../exchange.ts";
+import { tableSize } from "../table-size.ts";
 import type { Copied } from "./body-part.ts";
 
 export interface StoredResponse {
@@ -67,24 +68,36 @@ interface Url {
 export class ResponseStore {
   readonly stats: StoreStats = { memoryHits: 0, popHits: 0, misses: 0, failures: 0 };
   readonly #pop: string;
-  readonly #memory = new LRUCache<string, Url>({
-    max: MEMORY_URLS,
-    maxSize: MEMORY_BYTES,
-    sizeCalculation: sizeOf,
-  });
-
+  readonly #memory: LRUCache<string, Url>;
   readonly #fields = new WeakMap<HeaderList, FieldRecord>();
 
-  constructor(pop: string) {
+  readonly #beside: ResponseStore | undefined;
+
+  /** `beside`: another, whose memory this one reads; then nothing is dropped from the PoP's cache either. */
+  constructor(pop: string, beside?: ResponseStore) {
     this.#pop = pop;
+    this.#beside = beside;
+    this.#memory = new LRUCache({
+      max: tableSize(MEMORY_URLS, beside),
+      maxSize: MEMORY_BYTES,
+      sizeCalculation: sizeOf,
+    });
   }
 
   /** Synchronous. `header` reads the request's fields, for `Vary`. */
   recall(key: string, header: HeaderReader): StoredResponse | undefined {
     const url = this.#memory.get(key);
     const entry = url?.variants.get(variantKey(url.vary, header));
-    if (entry !== undefined) this.stats.memoryHits++;
+    if (entry === undefined) return this.#beside === undefined ? undefined : this.#beside.#copyOf(key, header);
+    this.stats.memoryHits++;
     return entry;
+  }
+
+  /** What purges do to it is done to the copy. */
+  #copyOf(key: string, header: HeaderReader): StoredResponse | undefined {
+    const url = this.#memory.peek(key);
+    const entry = url?.variants.get(variantKey(url.vary, header));
+    return entry === undefined ? undefined : { ...entry };
   }
 
   /** Of a stored response, as the record that a Response is made with. Made once; not to be changed. */
@@ -165,12 +178,13 @@ export class ResponseStore {
 
   /** Whether another variant of it is there. Memory only. */
   knows(key: string): boolean {
-    return this.#memory.has(key);
+    return this.#memory.has(key) || this.#beside?.knows(key) === true;
   }
 
   /** All variants. */
   forget(key: string): Promise<void> {
     this.#memory.delete(key);
+    if (this.#beside !== undefined) return Promise.resolve();
     return this.#dropFromPop(key).catch(() => {
       this.stats.failures++;
     });

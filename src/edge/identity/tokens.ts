@@ -13,6 +13,7 @@ import {
   readClaims,
   type TokenHeader,
 } from "../../policy/identity/token.ts";
+import { tableSize } from "../table-size.ts";
 import { type IssuerKey, KeySet, type KeySetSite } from "./key-sets.ts";
 
 const MAX_TOKENS = 10_000;
@@ -41,23 +42,26 @@ export type TokenVerdict =
 export interface TokensOptions {
   readonly now: () => number;
   readonly count: (series: string) => void;
+  /** Others, whose issuers' keys these go by. */
+  readonly beside?: Tokens | undefined;
 }
 
 const BAD: TokenVerdict = { kind: "bad" };
 
 export class Tokens {
   readonly #options: TokensOptions;
-  readonly #verified = new LRUCache<string, VerifiedToken>({
-    max: MAX_TOKENS,
-    maxSize: MAX_TOKEN_CHARACTERS,
-    sizeCalculation: (_token, text) => text.length,
-  });
+  readonly #verified: LRUCache<string, VerifiedToken>;
   readonly #issuers = new WeakMap<JwtRule, Issuer>();
   /** They outlive the config they came with: by where they are and what they are for. */
   readonly #keySets = new LRUCache<string, KeySet>({ max: MAX_KEY_SETS });
 
   constructor(options: TokensOptions) {
     this.#options = options;
+    this.#verified = new LRUCache({
+      max: tableSize(MAX_TOKENS, options.beside),
+      maxSize: MAX_TOKEN_CHARACTERS,
+      sizeCalculation: (_token, text) => text.length,
+    });
   }
 
   /** A token verified before: no cryptography, no promise. */
@@ -127,6 +131,8 @@ export class Tokens {
   }
 
   #issuerOf(rule: JwtRule): Issuer {
+    const { beside } = this.#options;
+    if (beside !== undefined) return beside.#issuerOf(rule);
     let issuer = this.#issuers.get(rule);
     if (issuer === undefined) {
       issuer = { name: JSON.stringify(rule), keySet: this.#keySetOf(rule) };

@@ -84,6 +84,17 @@ export class TenantLessee {
     });
   }
 
+  /** Knows the same and holds as much; what becomes of one is nothing to the other. Calls under way stay behind. */
+  copy(context: LesseeContext): TenantLessee {
+    const copy = new TenantLessee(this.#name, context);
+    copy.#holdings = new Map([...this.#holdings].map(([partition, held]) => [partition, structuredClone(held)]));
+    copy.queue.roundTripMs = this.queue.roundTripMs;
+    copy.#record = this.#record;
+    copy.recordAtMs = this.recordAtMs;
+    copy.unreachableUntilMs = this.unreachableUntilMs;
+    return copy;
+  }
+
   get knowsRecord(): boolean {
     return this.#record !== undefined;
   }

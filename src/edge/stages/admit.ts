@@ -48,7 +48,7 @@ export function admitRequest(edge: Edge, x: Exchange, terms: ChargeTerms, caller
 
 const NO_LIMITS: readonly LimitConfig[] = [];
 
-function chargesOnMiss(route: CompiledRoute): boolean {
+export function chargesOnMiss(route: CompiledRoute): boolean {
   return route.config.charge === "miss" && route.config.cache !== undefined;
 }
 

@@ -3,7 +3,7 @@
  * `Weir-Served`. Always ends in an answer. `Retry-After` is computed: the breaker's next probe, or the route's own.
  */
 import { mayServeOnError } from "../../policy/cache/freshness.ts";
-import { ladder, type Rung } from "../../policy/degradation/ladder.ts";
+import { ladder, type LadderFacts, type Rung } from "../../policy/degradation/ladder.ts";
 import { buildAnswer } from "../answer.ts";
 import { callThroughBulkhead } from "../bulkhead.ts";
 import type { Edge } from "../edge.ts";
@@ -28,15 +28,9 @@ export async function degrade(edge: Edge, x: Exchange): Promise<Response> {
   x.proxyError = PROXY_ERROR[failure.reason];
   edge.counters.countEvent(`weir_origin_failures_total{origin="${route.origin.id}",reason="${failure.reason}"}`);
   tellFollowers(edge, x, failure);
-  const entry = await storedNow(edge, x, route);
-  const rungs = ladder({
-    order: route.ladder,
-    mayServeStale: entry !== undefined && mayServeOnError(entry.freshness, edge.now()),
-    mayUseSnapshot: x.cache?.cacheable === true,
-    repeatable: REPEATABLE_METHODS.includes(x.method),
-    isMaintenance: failure.reason === "maintenance",
-    hasOriginAnswer: failure.response !== undefined,
-  });
+  await renewPurges(edge, x, route);
+  const isMaintenance = failure.reason === "maintenance";
+  const rungs = rungsOf(edge, x, route, { isMaintenance, hasOriginAnswer: failure.response !== undefined });
   for (const rung of rungs) {
     const answer = await climb(edge, x, route, rung, failure);
     const result = answer === undefined ? "nothing" : "answered";
@@ -50,16 +44,33 @@ export async function degrade(edge: Edge, x: Exchange): Promise<Response> {
   return lastResort(x.requestId, x.request.headers.get("accept"));
 }
 
-/** What is stored, if purges left it standing; the origin may have taken its time to fail. */
-async function storedNow(edge: Edge, x: Exchange, route: CompiledRoute): Promise<StoredResponse | undefined> {
+/** This request's ladder, with what is stored for it now. */
+export function rungsOf(
+  edge: Edge,
+  x: Exchange,
+  route: CompiledRoute,
+  failed: Pick<LadderFacts, "isMaintenance" | "hasOriginAnswer">,
+): readonly Rung[] {
+  const entry = x.cache?.entry;
+  return ladder({
+    ...failed,
+    order: route.ladder,
+    mayServeStale: entry !== undefined && mayServeOnError(entry.freshness, edge.now()),
+    mayUseSnapshot: x.cache?.cacheable === true,
+    repeatable: REPEATABLE_METHODS.includes(x.method),
+  });
+}
+
+/** What is stored stays only if purges left it standing; the origin may have taken its time to fail. */
+async function renewPurges(edge: Edge, x: Exchange, route: CompiledRoute): Promise<void> {
   const { cache } = x;
-  if (cache?.cacheable !== true) return undefined;
-  if (cache.entry === undefined && route.config.cache?.snapshotIntervalMs === undefined) return undefined;
+  if (cache?.cacheable !== true) return;
+  if (cache.entry === undefined && route.config.cache?.snapshotIntervalMs === undefined) return;
   const { purges } = cache;
   const nowMs = edge.now();
   const waits = !purges.isFresh(nowMs) && edge.purges.refresh(purgeSite(x, route), nowMs);
   if (waits) await edge.purges.wait(route.origin.stateId);
-  return stillStanding(edge, x, cache);
+  stillStanding(edge, x, cache);
 }
 
 /** They answer by their own ladders, and nobody waits for this URL's next refresh. */

@@ -33,6 +33,19 @@ export function identify(edge: Edge, x: Exchange): StageAnswer {
   return refuse(x, "unauthenticated");
 }
 
+/** Whether the request has a credential of this kind; everybody is anonymous. */
+export function hasCredential(headers: Headers, rule: CompiledIdentity): boolean {
+  switch (rule.type) {
+    case "apiKey":
+    case "jwt":
+      return presentedText(headers, rule) !== undefined;
+    case "trustedHeader":
+      return hasTrustedHeader(headers, rule);
+    case "anonymous":
+      return true;
+  }
+}
+
 /** "absent": the request has no credential of this kind. */
 function identifyBy(edge: Edge, x: Exchange, rule: CompiledIdentity): StageAnswer | "absent" {
   switch (rule.type) {

@@ -2,7 +2,8 @@
 import { callCoordinator, withDeadline } from "../../platform/coordinators.ts";
 import { CONTROL_OBJECT } from "../../protocol/control.ts";
 import { TRIAL_REPORT_INTERVAL_MS } from "../trial-counts.ts";
-import { FLUSH_INTERVAL_MS, type Outcome } from "../counters.ts";
+import type { Outcome } from "../../protocol/metrics.ts";
+import { FLUSH_INTERVAL_MS } from "../counters.ts";
 import type { Edge } from "../edge.ts";
 import type { Exchange } from "../exchange.ts";
 import { lateCostMicro } from "../../policy/limits/late-cost.ts";
@@ -13,7 +14,10 @@ export const METRICS_OBJECT = "metrics:0";
 /** The answer, with a body that tells when it has been sent where that matters. */
 export function record(edge: Edge, x: Exchange, answer: Response): Response {
   settleCharge(edge, x);
-  edge.counters.countRequest(x.route?.id ?? "none", outcomeOf(x, answer), edge.now() - x.startedAtMs);
+  const outcome = outcomeOf(x, answer);
+  const nowMs = edge.now();
+  edge.counters.countRequest(x.route?.id ?? "none", outcome, nowMs - x.startedAtMs);
+  if (edge.tail.listening) edge.tail.offer(x, answer.status, outcome, nowMs, edge.random);
   if (x.admission !== undefined) edge.counters.countTenant(x.caller?.tenant.id ?? "none", true);
   else if (answer.status === 429) edge.counters.countTenant(x.caller?.tenant.id ?? "none", false);
   if (x.env.METRICS !== undefined && edge.counters.claimFlush()) x.waitUntil(flush(edge, x));
@@ -85,11 +89,13 @@ async function flush(edge: Edge, x: Exchange): Promise<void> {
   await new Promise((resolve) => {
     setTimeout(resolve, FLUSH_INTERVAL_MS);
   });
-  const batch = edge.counters.takeBatch();
+  const batch = edge.counters.takeBatch(edge.tail);
   if (batch === undefined) return;
   try {
     const call = callCoordinator(x.env, "METRICS", METRICS_OBJECT, "flush", batch);
-    edge.counters.acknowledge((await withDeadline(call, FLUSH_DEADLINE_MS)).seq);
+    const { seq, tail } = await withDeadline(call, FLUSH_DEADLINE_MS);
+    edge.counters.acknowledge(seq);
+    edge.tail.follow(tail, edge.now());
   } catch {
     // Kept, and sent again with the same number by the next flush.
     edge.counters.countEvent("weir_metrics_flush_failures_total");

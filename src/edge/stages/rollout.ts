@@ -9,12 +9,17 @@ import type { Exchange, StageAnswer } from "../exchange.ts";
 import { identify } from "./identify.ts";
 
 export function rollout(edge: Edge, x: Exchange): StageAnswer {
+  return rolloutBy(identify, edge, x);
+}
+
+/** `findCaller`: sets `x.caller`, or refuses. */
+export function rolloutBy(findCaller: (edge: Edge, x: Exchange) => StageAnswer, edge: Edge, x: Exchange): StageAnswer {
   const { canary } = edge.config;
   if (canary === undefined) return undefined;
   x.trialNumber = canary.number;
   // A credential may be for some routes only.
   if (x.url !== undefined) x.route = x.tables.matchRoute(x.method, x.url.host, x.url.path);
-  const refused = identify(edge, x);
+  const refused = findCaller(edge, x);
   return refused instanceof Promise ? refused.then(() => choose(x, canary)) : choose(x, canary);
 }
 

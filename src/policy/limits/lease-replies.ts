@@ -91,6 +91,25 @@ export function answerLease(book: LeaseBook, call: LeaseCall, nowMs: number): Le
   return { kind: "decided", decision, removedPartitions, forgottenLessees };
 }
 
+/**
+ * What `answerLease` would decide, with nothing changed in `book`. Undefined: it would decide nothing. Partitions that are
+ * not named are shared with the book: they are at most brought to `nowMs`, as any look at them does.
+ */
+export function rehearseLease(book: LeaseBook, call: LeaseCall, nowMs: number): LeaseDecision | undefined {
+  const partitions = new Map(book.partitions);
+  for (const { partition } of call.items) {
+    const known = partitions.get(partition);
+    if (known !== undefined) partitions.set(partition, copyOf(known));
+  }
+  const answer = answerLease({ partitions, lessees: new Map(book.lessees), overrides: book.overrides }, call, nowMs);
+  return answer.kind === "decided" ? answer.decision : undefined;
+}
+
+const copyOf = (partition: Partition): Partition => ({
+  ...partition,
+  leases: new Map([...partition.leases].map(([lesseeId, lease]) => [lesseeId, { ...lease }])),
+});
+
 function decideInForce({ partitions, overrides }: LeaseBook, call: LeaseCall, nowMs: number): LeaseDecision {
   if (overrides.size === 0) return decideLease(partitions, call, nowMs);
   const inForce = call.items.map((item) => overrideOf(overrides, item.partition, item.spec, nowMs));

@@ -9,6 +9,7 @@ import {
   MAX_LESSEES,
   newLeaseBook,
   overrideOf,
+  rehearseLease,
   silentLessees,
 } from "../../../src/policy/limits/lease-replies.ts";
 import type { LeaseCall } from "../../../src/policy/limits/types.ts";
@@ -46,6 +47,21 @@ describe("a call of a lessee", () => {
     const book = newLeaseBook();
     answerLease(book, one(5), T0);
     expect(answerLease(book, one(1, { lesseeId: "other" }), T0).kind).toBe("decided");
+  });
+});
+
+describe("a rehearsed call", () => {
+  it("is decided as the call itself is, and changes nothing in the book", () => {
+    const book = newLeaseBook();
+    for (let seq = 1; seq <= 9; seq++) answerLease(book, one(seq, { lesseeId: `edge-${seq % 3}` }), T0 + seq);
+    for (let seq = 10; seq <= 14; seq++) {
+      const before = structuredClone(book);
+      const rehearsed = rehearseLease(book, one(seq), T0 + 20);
+      expect(book).toEqual(before);
+      const answer = answerLease(book, one(seq), T0 + 20);
+      expect(answer.kind === "decided" && answer.decision).toEqual(rehearsed);
+    }
+    expect(rehearseLease(book, one(14), T0 + 20)).toBeUndefined();
   });
 });
 
