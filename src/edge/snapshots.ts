@@ -28,6 +28,7 @@ const WORD_DEADLINE_MS = 150;
 const WRITE_DEADLINE_MS = 10_000;
 /** A longer one does not name the content; the coordinator takes 200 characters. */
 const MAX_ETAG = 150;
+/** Between two words to the coordinator that a URL's snapshots are no answer any more. */
 const RETIRE_SPACING_MS = 5_000;
 
 export interface SnapshotStats {
@@ -54,6 +55,7 @@ const asWhole = (entry: StoredResponse): WholeResponse | undefined =>
   entry.body instanceof ArrayBuffer ? { ...entry, body: entry.body } : undefined;
 
 export class Snapshots {
+  readonly #retireSpacingMs: number;
   readonly stats: SnapshotStats = { written: 0, retired: 0, served: 0, failures: 0 };
   /** Key → when the coordinator may be asked again. */
   readonly #askAgainAtMs: LRUCache<string, number>;
@@ -74,6 +76,10 @@ export class Snapshots {
     });
   }
 
+  constructor(retireSpacingMs = RETIRE_SPACING_MS) {
+    this.#retireSpacingMs = retireSpacingMs;
+  }
+
   /** The work of writing it, where it may be due; undefined: it is not. */
   offer(site: SnapshotSite, entry: StoredResponse, intervalMs: number): Promise<void> | undefined {
     if (site.env.SNAPSHOTS === undefined || entry.status !== 200) return undefined;
@@ -85,6 +91,8 @@ export class Snapshots {
     // It has been purged itself meanwhile.
     if (purged > entry.purgeEpoch) return undefined;
     this.#askAgainAtMs.set(key, site.nowMs + intervalMs);
+    // What is written now can be taken back at once.
+    this.#askAgainAtMs.delete(`${site.key}!`);
     return this.#write(site, key, whole, intervalMs, purged).catch(() => {
       this.stats.failures++;
     });
@@ -93,13 +101,23 @@ export class Snapshots {
   /** The origin has said that this is no answer any more. */
   retire(site: SnapshotSite): Promise<void> | undefined {
     const { env, key, nowMs } = site;
-    if (env.SNAPSHOTS === undefined || nowMs < (this.#askAgainAtMs.get(`${key}!`) ?? 0)) return undefined;
-    this.#askAgainAtMs.set(`${key}!`, nowMs + RETIRE_SPACING_MS);
+    if (env.SNAPSHOTS === undefined) return undefined;
+    const dueAtMs = Math.max(nowMs, this.#askAgainAtMs.get(`${key}!`) ?? 0);
+    // One that is still to come takes back what has been written until then.
+    if (dueAtMs - nowMs > this.#retireSpacingMs) return undefined;
+    this.#askAgainAtMs.set(`${key}!`, dueAtMs + this.#retireSpacingMs);
     this.#askAgainAtMs.delete(key);
     this.#atHand.clear();
-    return this.#retire(site).catch(() => {
+    return this.#retireAfter(dueAtMs - nowMs, site).catch(() => {
       this.stats.failures++;
     });
+  }
+
+  /** Another isolate may have written since the last time, so that nothing may be left out: only put off. */
+  async #retireAfter(waitMs: number, site: SnapshotSite): Promise<void> {
+    if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs));
+    this.#atHand.clear();
+    await this.#retire(site);
   }
 
   async find(site: SnapshotSite): Promise<StoredResponse | undefined> {

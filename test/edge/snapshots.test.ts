@@ -2,7 +2,7 @@
 import { env } from "cloudflare:workers";
 import { reset } from "cloudflare:test";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { from, Gateway, KEY, origin, withKey } from "./gateway.ts";
+import { eventually, from, Gateway, KEY, origin, withKey } from "./gateway.ts";
 
 const config = (cache: Record<string, unknown> = {}): Record<string, unknown> => ({
   origins: { app: { url: "https://app.example", retry: { attempts: 1 } } },
@@ -130,6 +130,24 @@ describe("a snapshot", () => {
     }
     expect(await namesInKv()).toEqual([]);
   });
+
+  it("is gone also when it came back in between, here or in another isolate", async () => {
+    const gateway = await Gateway.of(config({ ttl: "0ms" }));
+    const elsewhere = await Gateway.of(config({ ttl: "0ms" }));
+    for (const [path, writer] of [
+      ["/here", gateway],
+      ["/elsewhere", elsewhere],
+    ] as const) {
+      for (const from of [gateway, writer]) {
+        answers("is here", { "cache-control": "public, max-age=0" });
+        await from.send(caller, path);
+        await eventually(async () => expect(await namesInKv()).toHaveLength(1));
+        answers("is gone", {}, 410);
+        await gateway.send(caller, path);
+        await vi.waitFor(async () => expect(await namesInKv()).toEqual([]), { timeout: 12_000 });
+      }
+    }
+  }, 30_000);
 
   it("that KV still shows after it was taken back is not served; without the coordinator's word it is", async () => {
     answers("was here");

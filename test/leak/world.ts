@@ -119,6 +119,9 @@ interface Resource {
   readonly manners: readonly Manner[];
 }
 
+/** Nothing is put off by a real clock. */
+const newSnapshots = (): Snapshots => new Snapshots(0);
+
 const nameOf = (pop: string, url: string, scope: string, tenant: string | undefined): string =>
   `${pop} ${url} ${scope === "tenant" ? (tenant ?? "*") : ""}`;
 
@@ -171,6 +174,7 @@ class World {
       const edge = new Edge(this.#config, `${this.#seed}-${pop}`);
       // Counts are of no interest here, and their flush waits a second.
       edge.counters.claimFlush();
+      Object.assign(edge, { snapshots: newSnapshots() });
       this.#edges.set(pop, edge);
     }
   }
@@ -253,7 +257,7 @@ class World {
   #loseMemory(pop: string): void {
     const edge = this.#edges.get(pop);
     if (edge === undefined) return;
-    Object.assign(edge, { responses: new ResponseStore(edge.pop), snapshots: new Snapshots() });
+    Object.assign(edge, { responses: new ResponseStore(edge.pop), snapshots: newSnapshots() });
   }
 
   #newResource(sequence: number): Resource {
