@@ -62,7 +62,8 @@ export class Snapshots {
   readonly #atHand: LRUCache<string, StoredResponse>;
 
   /** `beside`: whose these are stands beside it, and lasts for one request. */
-  constructor(beside?: object) {
+  constructor(beside?: object, retireSpacingMs = RETIRE_SPACING_MS) {
+    this.#retireSpacingMs = retireSpacingMs;
     this.#askAgainAtMs = new LRUCache<string, number>({
       max: tableSize(MAX_REMEMBERED, beside),
       maxSize: REMEMBERED_BYTES,
@@ -74,10 +75,6 @@ export class Snapshots {
       ttl: AT_HAND_MS,
       sizeCalculation: ({ bytes }, key) => bytes + key.length + 1_024,
     });
-  }
-
-  constructor(retireSpacingMs = RETIRE_SPACING_MS) {
-    this.#retireSpacingMs = retireSpacingMs;
   }
 
   /** The work of writing it, where it may be due; undefined: it is not. */

@@ -120,7 +120,7 @@ interface Resource {
 }
 
 /** Nothing is put off by a real clock. */
-const newSnapshots = (): Snapshots => new Snapshots(0);
+const newSnapshots = (): Snapshots => new Snapshots(undefined, 0);
 
 const nameOf = (pop: string, url: string, scope: string, tenant: string | undefined): string =>
   `${pop} ${url} ${scope === "tenant" ? (tenant ?? "*") : ""}`;
