@@ -151,7 +151,7 @@ export class Admin {
 
   /** What the path names is not looked at: whether it exists cannot be found out without the right to. */
   #refused(
-    { id }: Operation,
+    { id, method }: Operation,
     { actor, url }: Visit,
     request: Request,
     params: Readonly<Record<string, string>>,
@@ -166,7 +166,7 @@ export class Admin {
           : "This token reaches the routes of its own tenants only";
       return problem(403, title, undefined, { type: problemType(verdict) });
     }
-    if (ACCESS[id].kind === "read" || !isCrossSite(request.headers, url)) return undefined;
+    if (method === "GET" || !isCrossSite(request.headers, url)) return undefined;
     this.#countRefused("cross-site");
     return problem(403, "Another site's page sent this", undefined, { type: problemType("cross-site") });
   }

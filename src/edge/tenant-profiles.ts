@@ -25,6 +25,8 @@ const DEADLINE_MS = 300;
 /** ... where nothing is, two objects may have to wake far away, one behind the other. */
 const FIRST_DEADLINE_MS = 1_500;
 const CALL_DEADLINE_MS = 2_000;
+/** A tenant never heard of is looked for in the index first, for so long. */
+const INDEX_DEADLINE_MS = 1_000;
 /** After a failure what was heard last is used at once for so long, while one call tries again. */
 const UNREACHABLE_FOR_MS = 500;
 /** A call that has not ended by then never will: the request that made it is gone. */
@@ -181,9 +183,15 @@ export class TenantProfiles {
 /** Nothing has been heard of it. */
 const NOBODY: TenantRecord = { version: 0, revokedKeyIds: [] };
 
+/** Also where the index does not answer: then the coordinator may have heard of it. */
 async function isIndexed(env: Env, id: string): Promise<boolean> {
-  const asked = callCoordinator(env, "TENANT_INDEX", TENANT_INDEX_OBJECT, "get", { v: 1, id });
-  return (await withDeadline(asked, CALL_DEADLINE_MS))?.profile !== undefined;
+  try {
+    const asked = callCoordinator(env, "TENANT_INDEX", TENANT_INDEX_OBJECT, "get", { v: 1, id });
+    return (await withDeadline(asked, INDEX_DEADLINE_MS))?.profile !== undefined;
+  } catch {
+    // Not counted: what follows is, where it fails, too.
+    return true;
+  }
 }
 
 function compiledOf(id: string, plan: string | undefined, known: Known, tables: Tables): FoundTenant {

@@ -16,12 +16,13 @@ const FOREIGN: readonly Record<string, string>[] = [
 ];
 
 describe("a page of another site", () => {
-  it("changes nothing, by any route that writes, even with a token", async () => {
+  it("changes nothing, by any route that takes more than a GET, even with a token", async () => {
     const site = await AdminSite.make();
     const writes = (await site.operations()).filter(({ method }) => method !== "GET");
     expect(writes.length).toBeGreaterThan(10);
     for (const { id, method, path, operation } of writes) {
-      expect(operation["x-weir-audited"], id).toBe(true);
+      // It changes nothing, but its body may hold a credential.
+      expect(operation["x-weir-audited"], id).toBe(id !== "explainRequest");
       const body = operation.requestBody?.content["application/json"]?.example ?? {};
       for (const headers of FOREIGN) {
         const answer = await site.ask(filled(path), { method, headers, body });

@@ -199,7 +199,9 @@ describe("a tenant made through the API", () => {
   });
 
   it("is not let in by a coordinator that cannot ask the index, which then keeps nothing wrong", async () => {
-    const lookup = vi.spyOn(TenantIndex.prototype, "lookup").mockRejectedValue(new Error("away"));
+    const away = (["get", "lookup"] as const).map((method) =>
+      vi.spyOn(TenantIndex.prototype, method).mockRejectedValue(new Error("away")),
+    );
     const gateway = await gatewayOf();
     const headers = await withKeyOf("made");
     expect((await gateway.send(headers)).status).toBe(503);
@@ -207,7 +209,7 @@ describe("a tenant made through the API", () => {
       storage.sql.exec("SELECT body FROM standing").toArray(),
     );
     expect(standing).toEqual([]);
-    lookup.mockRestore();
+    for (const method of away) method.mockRestore();
     await put("made", "large");
     expect((await gateway.send(headers)).status).toBe(200);
   });
@@ -215,7 +217,9 @@ describe("a tenant made through the API", () => {
   it("goes on with an index that is away, where its coordinator has heard of it", async () => {
     await put("made", "large");
     await (await gatewayOf()).send(await withKeyOf("made"));
-    vi.spyOn(TenantIndex.prototype, "lookup").mockRejectedValue(new Error("away"));
+    for (const method of ["get", "lookup"] as const) {
+      vi.spyOn(TenantIndex.prototype, method).mockRejectedValue(new Error("away"));
+    }
     expect((await (await gatewayOf()).send(await withKeyOf("made"))).status).toBe(200);
   });
 
