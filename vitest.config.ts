@@ -41,7 +41,7 @@ const withSwitches: Plugin = {
 
 /**
  * The projects run one after the other (`groupOrder`), each with as many files at once as it bears on the two cores of
- * the smallest machine: what computes and what starts processes two, what mostly waits four, what measures one.
+ * the smallest machine: what computes two, what starts processes three, what mostly waits six, what measures one.
  */
 export default defineConfig({
   test: {
@@ -66,7 +66,7 @@ export default defineConfig({
         test: {
           name: "workers",
           include: ["test/{coordinators,edge,hono}/**/*.test.ts", "test/attacks/*.test.ts"],
-          maxWorkers: 4,
+          maxWorkers: 6,
           sequence: { groupOrder: 1 },
           testTimeout: 20_000,
         },
@@ -97,7 +97,7 @@ export default defineConfig({
           name: "scenarios",
           include: ["test/{scenarios,cli,local,library}/**/*.test.ts", "test/conformance/*.test.ts"],
           environment: "node",
-          maxWorkers: 2,
+          maxWorkers: 3,
           sequence: { groupOrder: 2 },
           testTimeout: 120_000,
           hookTimeout: 60_000,

@@ -1,7 +1,11 @@
 #!/usr/bin/env node
 /** `weir`, the command line. Data on stdout, progress and errors on stderr; exit codes in output.ts. */
+import * as nodeModule from "node:module";
 import type { Commands } from "./command-tree.ts";
-import { run } from "./run.ts";
+
+// What is compiled once starts in half the time; Node 20 has no such cache.
+const { enableCompileCache }: Partial<typeof nodeModule> = nodeModule;
+enableCompileCache?.();
 
 /** Each is loaded when it is named: starting takes longer than most of them. */
 const commands: Commands = {
@@ -34,4 +38,5 @@ const commands: Commands = {
   completion: async () => (await import("./commands/completion.ts")).completionCommand(() => commands),
 };
 
+const { run } = await import("./run.ts");
 process.exitCode = await run(commands, process.argv.slice(2));

@@ -8,7 +8,7 @@ import { LATENCY_BOUNDS_SECONDS, latencyBucket } from "../policy/kernel/histogra
 import { METRICS_PROTOCOL_VERSION, type MetricsBatch, type Outcome } from "../protocol/metrics.ts";
 import type { Tail } from "./tail.ts";
 
-export const FLUSH_INTERVAL_MS = 1_000;
+const FLUSH_INTERVAL_MS = 1_000;
 /** Tenants counted by name; the others are counted as `other`, so that names cannot fill the memory. */
 const MAX_NAMED_TENANTS = 1_000;
 const MAX_EVENTS = 500;
@@ -25,6 +25,8 @@ interface TenantCounts {
 }
 
 export class Counters {
+  /** Counts wait so long for company. */
+  flushIntervalMs = FLUSH_INTERVAL_MS;
   readonly #edgeId: string;
   #routes = new Map<string, RouteCounts>();
   #tenants = new Map<string, TenantCounts>();

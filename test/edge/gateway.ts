@@ -71,6 +71,8 @@ export class Gateway {
     const loaded = await loadConfig(text, { configVersion: 1, readPage, preparePage });
     if (!loaded.ok) throw new Error(JSON.stringify(loaded.problems));
     const gateway = new Gateway(new Edge(loaded.config, pop ?? `test-${crypto.randomUUID()}`));
+    // A test that waits for what goes on behind its answers waits for this, too.
+    gateway.edge.counters.flushIntervalMs = 20;
     Gateway.#made.push(gateway);
     return gateway;
   }

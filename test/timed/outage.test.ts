@@ -8,7 +8,7 @@ import { ADMIN, configOf, startTestGateway, temporaryFolder, waitUntil } from ".
 import { type Outcome, runTraffic, send, type TrafficOptions } from "../support/traffic.ts";
 
 const DRILL = process.env["WEIR_DRILL"] === "1";
-const OUTAGE_SECONDS = DRILL ? 60 : 8;
+const OUTAGE_SECONDS = DRILL ? 60 : 6;
 /** The drill keeps the default ramp. */
 const RAMP_SECONDS = DRILL ? 10 : 3;
 /** 150 requests in 60 s: about 100 until it is seen, the rest are probes. */

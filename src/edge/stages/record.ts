@@ -3,7 +3,6 @@ import { callCoordinator, withDeadline } from "../../platform/coordinators.ts";
 import { CONTROL_OBJECT } from "../../protocol/control.ts";
 import { TRIAL_REPORT_INTERVAL_MS } from "../trial-counts.ts";
 import type { Outcome } from "../../protocol/metrics.ts";
-import { FLUSH_INTERVAL_MS } from "../counters.ts";
 import type { Edge } from "../edge.ts";
 import type { Exchange } from "../exchange.ts";
 import { lateCostMicro } from "../../policy/limits/late-cost.ts";
@@ -87,7 +86,7 @@ function outcomeOf(x: Exchange, answer: Response): Outcome {
 
 async function flush(edge: Edge, x: Exchange): Promise<void> {
   await new Promise((resolve) => {
-    setTimeout(resolve, FLUSH_INTERVAL_MS);
+    setTimeout(resolve, edge.counters.flushIntervalMs);
   });
   const batch = edge.counters.takeBatch(edge.tail);
   if (batch === undefined) return;

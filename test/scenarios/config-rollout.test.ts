@@ -77,13 +77,13 @@ async function timeToBurst(burst: number, act: () => Promise<Response>): Promise
       path: () => "/hello",
       headers: (request) => headers[Math.floor(request / EDGES) % headers.length] ?? {},
       ratePerSecond: 160,
-      durationMs: 6_000,
+      durationMs: 5_000,
     }),
     acting,
   ]);
   const after = outcomes.filter(({ sentAtMs }) => sentAtMs >= actedAtMs);
   const old = after.filter((outcome) => burstOf(outcome) !== burst).map(({ sentAtMs }) => sentAtMs - actedAtMs);
-  expect(after.length).toBeGreaterThan(300);
+  expect(after.length).toBeGreaterThan(200);
   expect(after.slice(-1).map(burstOf)).toEqual([burst]);
   return { ms: Math.max(0, ...old), failed: outcomes.filter(({ status }) => status !== 200).length };
 }
@@ -121,9 +121,12 @@ describe("a config, under traffic on eight edges", () => {
     const number = before + 1;
     const chosen = TENANTS.filter((tenant) => isInCanary(`tenant:${tenant}`, number, canary.shareRatio));
     let takenBackMs: number | undefined;
+    const enough = new AbortController();
     const watching = waitUntil("taken back", TAKEN_BACK_WITHIN_MS, async () => (await history()).trial === null).then(
       () => {
         takenBackMs = Date.now() - began;
+        // The edges are still to hear of it.
+        setTimeout(() => enough.abort(), 3_000);
       },
     );
     const outcomes = await runTraffic({
@@ -131,7 +134,8 @@ describe("a config, under traffic on eight edges", () => {
       path: () => "/hello",
       headers: (request) => headers[Math.floor(request / EDGES) % headers.length] ?? {},
       ratePerSecond: 200,
-      durationMs: 9_000,
+      durationMs: 12_000,
+      signal: enough.signal,
     });
     await watching;
     const failed = outcomes.filter(({ status }) => status !== 200);
