@@ -6,11 +6,9 @@ import { BrokenOrigin } from "../support/broken-origin.ts";
 import { ADMIN, configOf, keyFor, startTestGateway, temporaryFolder } from "../support/gateway.ts";
 import { runTraffic } from "../support/traffic.ts";
 
-const DRILL = process.env["WEIR_DRILL"] === "1";
-const SECONDS = DRILL ? 60 : 10;
-/** A short run weighs its beginning, and what else the cores have to do; the drill does not. */
-const LEAST_UTILISATION = DRILL ? 0.95 : 0.88;
-const LEAST_OVERALL = DRILL ? 0.97 : 0.92;
+const SECONDS = 60;
+const LEAST_UTILISATION = 0.95;
+const LEAST_OVERALL = 0.97;
 const OVERLOAD = 3;
 const WAN_MS = 80;
 const TENANTS = [
