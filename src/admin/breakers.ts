@@ -3,11 +3,11 @@ import type { CompiledOrigin } from "../config/tables.ts";
 import { originSettings } from "../edge/origin-views.ts";
 import type { Env } from "../platform/bindings.ts";
 import { callCoordinator, withDeadline } from "../platform/coordinators.ts";
-import { originObjectName, type OriginStatus } from "../protocol/origin.ts";
+import { originObjectName, type OriginSettings, type OriginStatus } from "../protocol/origin.ts";
 import { signature } from "./access.ts";
 import { breakerView, type BreakerView, forceBody, originParams, resetBody } from "./contract/breakers.ts";
 import { originOf } from "./lookup.ts";
-import { operation } from "./operation.ts";
+import { type Call, operation } from "./operation.ts";
 import { COORDINATOR_DEADLINE_MS } from "./reply.ts";
 
 const TAG = "Breakers";
@@ -45,16 +45,10 @@ const tripBreaker = operation(
     refusals,
     keeps: KEEPS,
   },
-  async (call) => {
-    const { env, tables, actor, params, body } = call;
-    const origin = originOf(call, params.origin);
-    if (origin instanceof Response) return origin;
-    call.before(await readView(env, origin));
-    const settings = originSettings(origin, tables.configVersion);
-    const request = { v: 1 as const, settings, ...body, by: signature(actor, body.by) };
-    const asked = callCoordinator(env, "ORIGIN", originObjectName(origin.id), "force", request);
-    return viewOf(origin, await withDeadline(asked, COORDINATOR_DEADLINE_MS));
-  },
+  (call) =>
+    byHand(call, (object, settings, by) =>
+      callCoordinator(call.env, "ORIGIN", object, "force", { v: 1, settings, ...call.body, by }),
+    ),
 );
 
 const resetBreaker = operation(
@@ -71,19 +65,26 @@ const resetBreaker = operation(
     refusals,
     keeps: KEEPS,
   },
-  async (call) => {
-    const { env, tables, actor, params, body } = call;
-    const origin = originOf(call, params.origin);
-    if (origin instanceof Response) return origin;
-    call.before(await readView(env, origin));
-    const settings = originSettings(origin, tables.configVersion);
-    const request = { v: 1 as const, settings, ...body, by: signature(actor, body.by) };
-    const asked = callCoordinator(env, "ORIGIN", originObjectName(origin.id), "reset", request);
-    return viewOf(origin, await withDeadline(asked, COORDINATOR_DEADLINE_MS));
-  },
+  (call) =>
+    byHand(call, (object, settings, by) =>
+      callCoordinator(call.env, "ORIGIN", object, "reset", { v: 1, settings, ...call.body, by }),
+    ),
 );
 
 export const breakerOperations = [readBreaker, tripBreaker, resetBreaker];
+
+/** Changes a breaker through its coordinator, with what was before for the audit. */
+async function byHand(
+  call: Call<{ readonly origin: string }, unknown, { readonly by?: string | undefined }>,
+  change: (object: string, settings: OriginSettings, by: string) => Promise<OriginStatus>,
+): Promise<BreakerView | Response> {
+  const origin = originOf(call, call.params.origin);
+  if (origin instanceof Response) return origin;
+  call.before(await readView(call.env, origin));
+  const settings = originSettings(origin, call.tables.configVersion);
+  const asked = change(originObjectName(origin.id), settings, signature(call.actor, call.body.by));
+  return viewOf(origin, await withDeadline(asked, COORDINATOR_DEADLINE_MS));
+}
 
 async function readView(env: Env, origin: CompiledOrigin): Promise<BreakerView> {
   const asked = callCoordinator(env, "ORIGIN", originObjectName(origin.id), "status", { v: 1 });
