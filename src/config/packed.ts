@@ -1,4 +1,5 @@
 /** A normalised config as it is stored and sent: gzipped JSON with a version. What comes back is checked before it is used. */
+import { isRecord } from "../policy/kernel/json.ts";
 import type { Config } from "./model.ts";
 
 const PACKED_VERSION = 1;
@@ -37,9 +38,6 @@ async function readBounded(stream: ReadableStream<Uint8Array>): Promise<string> 
     text += decoder.decode(value, { stream: true });
   }
 }
-
-const isRecord = (value: unknown): value is Record<string, unknown> =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
 
 const LISTS = ["origins", "identity", "tenants", "routes"] as const;
 

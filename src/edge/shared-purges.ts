@@ -1,6 +1,7 @@
 /** Purges shared within a PoP, as `shared-views` shares views: an isolate that is new, or was idle, asks nobody far away. */
+import { isRecord } from "../policy/kernel/json.ts";
 import { isEpoch, parsePurge, type PurgeNews } from "../policy/cache/purge.ts";
-import { isObject, readShared, writeShared } from "./shared-views.ts";
+import { readShared, writeShared } from "./shared-views.ts";
 
 export interface SharedPurges {
   /** All of them. */
@@ -28,16 +29,16 @@ export async function tellSharedPurges(pop: string, originId: string, shared: Sh
 }
 
 function parse(value: unknown): SharedPurges | undefined {
-  if (!isObject(value) || !isObject(value["news"])) return undefined;
+  if (!isRecord(value) || !isRecord(value["news"])) return undefined;
   const { askedAtMs } = value;
   const { epoch, purges, floors } = value["news"];
-  if (typeof askedAtMs !== "number" || !isEpoch(epoch) || !Array.isArray(purges) || !isObject(floors)) return undefined;
+  if (typeof askedAtMs !== "number" || !isEpoch(epoch) || !Array.isArray(purges) || !isRecord(floors)) return undefined;
   const [soft, hard] = [parseFloor(floors["soft"]), parseFloor(floors["hard"])];
   if (soft === undefined || hard === undefined) return undefined;
   const parsed: PurgeNews["purges"][number][] = [];
   for (const told of purges) {
     const purge = parsePurge(told);
-    const ageMs: unknown = isObject(told) ? told["ageMs"] : undefined;
+    const ageMs: unknown = isRecord(told) ? told["ageMs"] : undefined;
     if (purge === undefined || typeof ageMs !== "number") return undefined;
     parsed.push({ ...purge, ageMs });
   }
@@ -45,7 +46,7 @@ function parse(value: unknown): SharedPurges | undefined {
 }
 
 function parseFloor(value: unknown): { readonly epoch: number; readonly ageMs: number } | undefined {
-  if (!isObject(value)) return undefined;
+  if (!isRecord(value)) return undefined;
   const { epoch, ageMs } = value;
   return isEpoch(epoch) && typeof ageMs === "number" ? { epoch, ageMs } : undefined;
 }

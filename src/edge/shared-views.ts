@@ -64,9 +64,6 @@ export async function writeShared(pop: string, originId: string, name: string, s
 const urlOf = (pop: string, originId: string, name: string): string =>
   `${HOST}/${encodeURIComponent(pop)}/${encodeURIComponent(originId)}${name === "" ? "" : `?${name}`}`;
 
-export const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === "object" && value !== null;
-
 function parse(value: unknown): SharedView | undefined {
   if (typeof value !== "object" || value === null || !("view" in value) || !("atMs" in value)) return undefined;
   const { view, atMs } = value;

@@ -2,6 +2,7 @@
  * The Control object's record of every write of the admin API (docs/STORAGE.md). An entry is written before the write it
  * tells of, and completed after it; one that nobody completed is `unfinished`. Only bounds ever remove one.
  */
+import { isRecord, parseJson } from "../../policy/kernel/json.ts";
 import {
   AUDIT_OUTCOMES,
   type AuditEnd,
@@ -147,12 +148,7 @@ function parseEntry(row: Row): AuditRecord | undefined {
 const textOf = (value: unknown): string | null => (typeof value === "string" ? value : null);
 
 function parseIntent(text: unknown): AuditIntent | undefined {
-  let value: unknown;
-  try {
-    value = JSON.parse(String(text));
-  } catch {
-    return undefined;
-  }
+  const value = parseJson(text);
   if (!isRecord(value) || !isRecord(value["actor"]) || !isRecord(value["params"])) return undefined;
   const { id, name, role: stored } = value["actor"];
   const role = ROLES.find((known) => known === stored);
@@ -164,8 +160,4 @@ function parseIntent(text: unknown): AuditIntent | undefined {
     requestId: String(value["requestId"]),
     client: String(value["client"]),
   };
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

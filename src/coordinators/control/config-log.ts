@@ -2,6 +2,7 @@
  * The Control object's tables of configs (docs/STORAGE.md): the append-only log, the contents, what is in force, the trial
  * under way, and the origins that are still to be told. Rows are checked when they come back.
  */
+import { isCount, isRecord, parseJson } from "../../policy/kernel/json.ts";
 import { type ArmCounts, type ConfigInForce, NO_COUNTS, parseInForce } from "../../policy/rollout/rollout.ts";
 import type { ConfigContent, ConfigSource } from "../../protocol/control.ts";
 import type { ContentChunk, LastDeploy, StagedInForce, StoredVersion } from "../../protocol/recovery.ts";
@@ -281,21 +282,6 @@ export class ConfigLog {
     this.#sql.exec("INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)", name, JSON.stringify(value));
   }
 }
-
-function parseJson(text: unknown): unknown {
-  try {
-    return JSON.parse(String(text));
-  } catch {
-    return undefined;
-  }
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-const isCount = (value: unknown): value is number =>
-  typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
 
 const isRatio = (value: unknown): value is number => typeof value === "number" && value > 0 && value <= 1;
 

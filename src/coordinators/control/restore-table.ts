@@ -1,4 +1,5 @@
 /** The Control object's one row of the restore that is under way, or was the last (docs/STORAGE.md). */
+import { isRecord, parseJson } from "../../policy/kernel/json.ts";
 import type { StagedInForce } from "../../protocol/recovery.ts";
 
 export interface RestoreState {
@@ -30,30 +31,23 @@ export class RestoreTable {
 }
 
 function parse(text: string): RestoreState | undefined {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-  if (typeof value !== "object" || value === null) return undefined;
-  const field = (name: string): unknown => Reflect.get(value, name);
-  const [sha256, state, atMs] = [field("sha256"), field("state"), field("atMs")];
+  const value = parseJson(text);
+  if (!isRecord(value)) return undefined;
+  const { sha256, state, atMs, inForce } = value;
   if (typeof sha256 !== "string" || (state !== "under-way" && state !== "done") || typeof atMs !== "number") {
     return undefined;
   }
-  return { sha256, state, atMs, inForce: parseInForce(field("inForce")) };
+  return { sha256, state, atMs, inForce: parseInForce(inForce) };
 }
 
 function parseInForce(value: unknown): StagedInForce | undefined {
-  if (typeof value !== "object" || value === null || !("number" in value && "sequence" in value)) return undefined;
-  const { number, sequence } = value;
+  if (!isRecord(value)) return undefined;
+  const { number, sequence, lastDeploy: last } = value;
   if (!Number.isSafeInteger(number) || !Number.isSafeInteger(sequence)) return undefined;
-  const last = "lastDeploy" in value ? value.lastDeploy : undefined;
-  const isDeploy = typeof last === "object" && last !== null && "configVersion" in last && "hash" in last;
+  const isDeploy = isRecord(last) && "configVersion" in last && "hash" in last;
   return {
     number: Number(number),
     sequence: Number(sequence),
-    lastDeploy: isDeploy ? { configVersion: Number(last.configVersion), hash: String(last.hash) } : undefined,
+    lastDeploy: isDeploy ? { configVersion: Number(last["configVersion"]), hash: String(last["hash"]) } : undefined,
   };
 }

@@ -1,4 +1,5 @@
 /** The Control object's table of admin tokens (docs/STORAGE.md): what each may do and until when, never the token. */
+import { parseJson } from "../../policy/kernel/json.ts";
 import { type AdminTokenRecord, ROLES } from "../../protocol/admin-records.ts";
 
 /** Tokens that hold; those that have ended give way. */
@@ -117,10 +118,6 @@ const timeOf = (value: unknown): number | null => (typeof value === "number" ? v
 function parseTenants(value: unknown): readonly string[] | null | undefined {
   if (value === null) return null;
   if (typeof value !== "string") return undefined;
-  try {
-    const parsed: unknown = JSON.parse(value);
-    return Array.isArray(parsed) && parsed.every((id) => typeof id === "string") ? parsed : undefined;
-  } catch {
-    return undefined;
-  }
+  const parsed = parseJson(value);
+  return Array.isArray(parsed) && parsed.every((id) => typeof id === "string") ? parsed : undefined;
 }

@@ -1,4 +1,5 @@
 /** Maintenance of this origin and of its routes (docs/STORAGE.md). Few, so all of them are in memory, too. */
+import { isRecord, parseJson } from "../../policy/kernel/json.ts";
 import {
   type Maintenance,
   MAX_ALLOWED,
@@ -81,25 +82,18 @@ export class MaintenanceTable {
 }
 
 function parse(route: string, text: string): Maintenance | undefined {
-  let body: unknown;
-  try {
-    body = JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-  if (typeof body !== "object" || body === null) return undefined;
-  const field = (name: string): unknown => Reflect.get(body, name);
-  const [startsAtMs, endsAtMs, setAtMs] = [field("startsAtMs"), field("endsAtMs"), field("setAtMs")];
-  const allow = field("allow");
+  const body = parseJson(text);
+  if (!isRecord(body)) return undefined;
+  const { startsAtMs, endsAtMs, setAtMs, allow, pageOnly, reason, by } = body;
   if (typeof startsAtMs !== "number" || typeof endsAtMs !== "number" || !Array.isArray(allow)) return undefined;
   return {
     routeId: route === WHOLE_ORIGIN ? undefined : route,
     startsAtMs,
     endsAtMs,
     allow: allow.map(String),
-    pageOnly: field("pageOnly") === true,
-    reason: String(field("reason")),
-    by: String(field("by")),
+    pageOnly: pageOnly === true,
+    reason: String(reason),
+    by: String(by),
     setAtMs: typeof setAtMs === "number" ? setAtMs : startsAtMs,
   };
 }

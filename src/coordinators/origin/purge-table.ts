@@ -3,6 +3,7 @@
  * epoch and floors in a row of their own. A purge is stored before the reply that says so. What cannot be read when it
  * comes back is widened: a row counts as a hard purge of everything before it, a lost head of everything before now.
  */
+import { isRecord, parseJson } from "../../policy/kernel/json.ts";
 import {
   catchUp,
   type Floor,
@@ -17,7 +18,6 @@ import {
 } from "../../policy/cache/purge.ts";
 import type { PurgeRecord } from "../../protocol/origin.ts";
 import { takeTurn } from "../turn.ts";
-import { isRecord, parseJson } from "./storage.ts";
 
 /** The row of the epoch and the floors; purges begin with 1. */
 const HEAD = 0;

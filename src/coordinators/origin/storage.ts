@@ -2,6 +2,7 @@
  * The Origin object's tables (docs/STORAGE.md): the breaker without its scores, which are rebuilt from reports within
  * seconds. Rows are checked when they come back; what cannot be read starts closed, with the settings of the next report.
  */
+import { isRecord, parseJson } from "../../policy/kernel/json.ts";
 import {
   type Breaker,
   type BreakerState,
@@ -97,18 +98,6 @@ export class OriginStorage {
   #write(name: string, value: unknown): void {
     this.#sql.exec("INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)", name, JSON.stringify(value));
   }
-}
-
-export function parseJson(text: unknown): unknown {
-  try {
-    return JSON.parse(String(text));
-  } catch {
-    return undefined;
-  }
-}
-
-export function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function amount(value: unknown): number | undefined {

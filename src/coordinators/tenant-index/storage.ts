@@ -3,6 +3,7 @@
  * million tenants take no longer than ten: where a search or a filter passes many by, a page is short and says where to
  * go on.
  */
+import { isRecord, parseJson } from "../../policy/kernel/json.ts";
 import type {
   KeptTenant,
   RemovedTenant,
@@ -396,10 +397,6 @@ function profileOf(body: string | null): TenantProfile | undefined {
 }
 
 function parseRecord(text: string | null): Readonly<Record<string, unknown>> | undefined {
-  try {
-    const value: unknown = JSON.parse(text ?? "null");
-    return typeof value === "object" && value !== null && !Array.isArray(value) ? { ...value } : undefined;
-  } catch {
-    return undefined;
-  }
+  const value = parseJson(text);
+  return isRecord(value) ? value : undefined;
 }

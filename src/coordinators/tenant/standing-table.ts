@@ -2,6 +2,7 @@
  * What this tenant is, where it was made through the API or is suspended: one row (docs/STORAGE.md), told by the index of
  * tenants. Without it nothing is known here, and the index is asked.
  */
+import { isRecord, parseJson } from "../../policy/kernel/json.ts";
 import type { TenantProfile, TenantStanding } from "../../protocol/tenant-index.ts";
 
 export class StandingTable {
@@ -24,24 +25,11 @@ export class StandingTable {
 
 /** Undefined: unreadable, so the index is asked again. */
 function parse(text: string): TenantStanding | undefined {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-  if (
-    typeof value !== "object" ||
-    value === null ||
-    !("revision" in value && "born" in value && "suspended" in value)
-  ) {
-    return undefined;
-  }
-  const { revision, born, suspended } = value;
+  const value = parseJson(text);
+  if (!isRecord(value)) return undefined;
+  const { revision, born, suspended, profile } = value;
   if (typeof revision !== "number" || typeof born !== "number" || typeof suspended !== "boolean") return undefined;
-  const profile = "profile" in value ? value.profile : undefined;
   return { revision, born, suspended, profile: isProfile(profile) ? profile : undefined };
 }
 
-const isProfile = (value: unknown): value is TenantProfile =>
-  typeof value === "object" && value !== null && "plan" in value && typeof value.plan === "string";
+const isProfile = (value: unknown): value is TenantProfile => isRecord(value) && typeof value["plan"] === "string";

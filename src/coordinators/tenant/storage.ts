@@ -2,6 +2,7 @@
  * The Tenant object's tables (docs/STORAGE.md). What is outstanding is not stored: it is the sum of the stored leases.
  * Rows are checked when they come back; a partition that cannot be read counts as empty, never as full.
  */
+import { isRecord, parseJson } from "../../policy/kernel/json.ts";
 import type { LeaseBook } from "../../policy/limits/lease-replies.ts";
 import type { Lease, Partition } from "../../policy/limits/partition.ts";
 import type { LeaseDecision, LimitSpec, QuotaPeriod } from "../../policy/limits/types.ts";
@@ -133,20 +134,8 @@ export class TenantStorage {
   }
 }
 
-function parseJson(text: unknown): unknown {
-  try {
-    return JSON.parse(String(text));
-  } catch {
-    return undefined;
-  }
-}
-
 function isAmount(value: unknown): value is number {
   return typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 const PERIODS: readonly string[] = ["minute", "hour", "day", "month"];

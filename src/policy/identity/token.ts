@@ -5,6 +5,7 @@
  *
  * Sources: RFC 8725 (sections 3.1, 3.2, 3.5, 3.10, 3.11), RFC 7515 section 4.1.
  */
+import { isRecord } from "../kernel/json.ts";
 
 /** Symmetric ones and `none` are not among them, so cannot be configured. */
 export const JWT_ALGORITHMS = [
@@ -48,7 +49,7 @@ export interface TokenHeader {
 
 /** Undefined: not a token for us. */
 export function parseTokenHeader(header: unknown, algorithms: readonly JwtAlgorithm[]): TokenHeader | undefined {
-  if (!isObject(header)) return undefined;
+  if (!isRecord(header)) return undefined;
   const { alg, kid, typ, crit, b64 } = header;
   const pinned = algorithms.find((algorithm) => algorithm === alg);
   if (pinned === undefined || crit !== undefined || b64 !== undefined) return undefined;
@@ -71,7 +72,7 @@ export function pickKey<Key extends KeyName>(keys: readonly Key[], { alg, kid }:
 
 /** For which of the configured algorithms a key of a JWK set may be used; none for private and symmetric keys. */
 export function algorithmsOf(jwk: unknown, algorithms: readonly JwtAlgorithm[]): readonly JwtAlgorithm[] {
-  if (!isObject(jwk) || "d" in jwk || "k" in jwk) return [];
+  if (!isRecord(jwk) || "d" in jwk || "k" in jwk) return [];
   const { kty, crv, alg, use, kid, key_ops: operations } = jwk;
   if (use !== undefined && use !== "sig") return [];
   if (operations !== undefined && !(Array.isArray(operations) && operations.includes("verify"))) return [];
@@ -113,7 +114,3 @@ export function readClaims(
 
 const isText = (value: unknown, most: number): value is string =>
   typeof value === "string" && value.length > 0 && value.length <= most;
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}

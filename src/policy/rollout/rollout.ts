@@ -6,6 +6,7 @@
  * Counts are since the trial began; a report that comes twice is counted once by the caller. What it does not do: compare
  * latencies, or wait for more traffic than MIN_REQUESTS.
  */
+import { isCount } from "../kernel/json.ts";
 import { hash32 } from "../kernel/hash.ts";
 
 /** Which config holds: small, because it rides on every view. */
@@ -113,6 +114,3 @@ export function parseInForce(value: unknown): ConfigInForce | undefined {
   }
   return { sequence, number, canary: { number: canaryNumber, shareRatio } };
 }
-
-const isCount = (value: unknown): value is number =>
-  typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
