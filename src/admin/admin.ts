@@ -7,6 +7,7 @@
 import { Hono } from "hono";
 import type { Edge } from "../edge/edge.ts";
 import { handleUnrouted } from "../edge/unrouted.ts";
+import { boundedText } from "../http/bounded-text.ts";
 import type { Env } from "../platform/bindings.ts";
 import { logError } from "../platform/log.ts";
 import { ACCESS, accessOf, type Actor } from "./access.ts";
@@ -194,22 +195,9 @@ const isHost = ({ host, hostname }: URL, wanted: string): boolean =>
 
 async function bodyOf(operation: Operation, request: Request): Promise<string | Response> {
   if (request.method === "GET" || request.method === "HEAD") return "";
-  const most = maxBodyBytes(operation);
   if (request.body === null) return "";
-  const reader = request.body.getReader();
-  const decoder = new TextDecoder();
-  let text = "";
-  let bytes = 0;
-  for (;;) {
-    const { done, value } = await reader.read();
-    if (done) return text + decoder.decode();
-    bytes += value.byteLength;
-    if (bytes > most) {
-      await reader.cancel();
-      return problem(413, `The body must be smaller than ${most} bytes`);
-    }
-    text += decoder.decode(value, { stream: true });
-  }
+  const most = maxBodyBytes(operation);
+  return (await boundedText(request.body, most)) ?? problem(413, `The body must be smaller than ${most} bytes`);
 }
 
 function written(

@@ -11,6 +11,7 @@ import { LRUCache } from "lru-cache";
 import { networkOf } from "../edge/stages/identify.ts";
 import { importKeySecret, type KeySecret, sameSecret } from "../platform/api-key.ts";
 import { verifyAdminToken } from "../platform/admin-token.ts";
+import { backoff } from "../policy/kernel/backoff.ts";
 import type { Env } from "../platform/bindings.ts";
 import { callCoordinator, withDeadline } from "../platform/coordinators.ts";
 import type { AdminTokenGrant } from "../protocol/admin-records.ts";
@@ -113,7 +114,7 @@ export class Gate {
     const forgotten = before === undefined || nowMs - before.lastAtMs >= FORGOTTEN_AFTER_MS;
     const count = forgotten ? 1 : before.count + 1;
     const tooMany = count - FREE_FAILURES;
-    const waitMs = tooMany <= 0 ? 0 : Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** (tooMany - 1));
+    const waitMs = backoff(tooMany, FIRST_WAIT_MS, LONGEST_WAIT_MS);
     this.#failures.set(network, { count, lastAtMs: nowMs, waitUntilMs: nowMs + waitMs });
     return tooMany <= 0 ? { kind: "hidden", wrong: true } : { kind: "wait", retryAfterMs: waitMs };
   }

@@ -1,4 +1,5 @@
 /** The API's reference for people, made from its OpenAPI document: one page, no script, nothing from elsewhere. */
+import { sha256Base64 } from "../http/digest.ts";
 import { isSchema, propertiesOf, requiredOf } from "./openapi.ts";
 import type { ApiDocument, DocumentedOperation, JsonSchema } from "./openapi-types.ts";
 
@@ -54,7 +55,7 @@ export async function referencePage(document: ApiDocument, documentPath: string)
 </body>
 </html>
 `;
-  const hash = await sha256(STYLE);
+  const hash = await sha256Base64(STYLE);
   const contentSecurityPolicy = `default-src 'none'; style-src 'sha256-${hash}'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`;
   return { html, contentSecurityPolicy };
 }
@@ -180,8 +181,3 @@ const ENTITIES: Readonly<Record<string, string>> = {
 };
 
 const escaped = (text: string): string => text.replaceAll(/[&<>"']/g, (character) => ENTITIES[character] ?? "");
-
-async function sha256(text: string): Promise<string> {
-  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
-  return btoa(String.fromCharCode(...new Uint8Array(digest)));
-}

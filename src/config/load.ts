@@ -12,6 +12,7 @@ import {
   printParseErrorCode,
 } from "jsonc-parser";
 import type { z } from "zod";
+import { sha256Hex } from "../http/digest.ts";
 import { checkConfig, checkSense, type Finding } from "./checks.ts";
 import type { Config } from "./model.ts";
 import { normalise } from "./normalise.ts";
@@ -66,7 +67,7 @@ export async function loadConfig(fileText: string, options: LoadOptions): Promis
   const content = normalise(file, pages);
   return {
     ok: true,
-    config: { configVersion: options.configVersion, hash: await sha256(content), ...content },
+    config: { configVersion: options.configVersion, hash: await sha256Hex(JSON.stringify(content)), ...content },
     text,
     warnings: toProblems(text, locate(tree, checkSense(file))),
   };
@@ -208,9 +209,4 @@ function locate(tree: Node, findings: readonly Finding[]): LocatedFinding[] {
 
 function isScalar(node: Node): boolean {
   return node.type === "string" || node.type === "number" || node.type === "boolean" || node.type === "null";
-}
-
-async function sha256(content: unknown): Promise<string> {
-  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(JSON.stringify(content)));
-  return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

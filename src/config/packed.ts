@@ -1,4 +1,5 @@
 /** A normalised config as it is stored and sent: gzipped JSON with a version. What comes back is checked before it is used. */
+import { boundedText } from "../http/bounded-text.ts";
 import { isRecord } from "../policy/kernel/json.ts";
 import type { Config } from "./model.ts";
 
@@ -15,28 +16,13 @@ export async function packConfig(config: Config): Promise<Uint8Array> {
 /** Throws on what is none of ours, of another version, or too large. */
 export async function unpackConfig(packed: Uint8Array<ArrayBuffer>): Promise<Config> {
   const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
-  const value: unknown = JSON.parse(await readBounded(stream));
+  const text = await boundedText(stream, MAX_JSON_BYTES);
+  if (text === undefined) throw new RangeError(`a config of more than ${MAX_JSON_BYTES} bytes`);
+  const value: unknown = JSON.parse(text);
   if (!isRecord(value) || value["v"] !== PACKED_VERSION) throw new TypeError("a config of another version");
   const { config } = value;
   if (!isConfig(config)) throw new TypeError("no config");
   return config;
-}
-
-async function readBounded(stream: ReadableStream<Uint8Array>): Promise<string> {
-  const decoder = new TextDecoder();
-  const reader = stream.getReader();
-  let text = "";
-  let bytes = 0;
-  for (;;) {
-    const { done, value } = await reader.read();
-    if (done) return text + decoder.decode();
-    bytes += value.byteLength;
-    if (bytes > MAX_JSON_BYTES) {
-      await reader.cancel();
-      throw new RangeError(`a config of more than ${MAX_JSON_BYTES} bytes`);
-    }
-    text += decoder.decode(value, { stream: true });
-  }
 }
 
 const LISTS = ["origins", "identity", "tenants", "routes"] as const;

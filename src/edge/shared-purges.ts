@@ -1,6 +1,6 @@
 /** Purges shared within a PoP, as `shared-views` shares views: an isolate that is new, or was idle, asks nobody far away. */
-import { isRecord } from "../policy/kernel/json.ts";
 import { isEpoch, parsePurge, type PurgeNews } from "../policy/cache/purge.ts";
+import { isRecord } from "../policy/kernel/json.ts";
 import { readShared, writeShared } from "./shared-views.ts";
 
 export interface SharedPurges {

@@ -4,6 +4,7 @@
  * the world. Without the binding nothing is kept, and nothing is found.
  */
 import { LRUCache } from "lru-cache";
+import { sha256Hex } from "../http/digest.ts";
 import type { Env } from "../platform/bindings.ts";
 import { callCoordinator, withDeadline } from "../platform/coordinators.ts";
 import type { HeaderReader } from "../policy/cache/freshness.ts";
@@ -204,15 +205,12 @@ export class Snapshots {
 
 async function fingerprintOf({ headers, body }: WholeResponse): Promise<string> {
   const etag = headers.find(([name]) => name === "etag")?.[1];
-  return etag === undefined || etag.length > MAX_ETAG ? hex(await crypto.subtle.digest("SHA-256", body)) : etag;
+  return etag === undefined || etag.length > MAX_ETAG ? sha256Hex(body) : etag;
 }
 
 async function hashOf(key: string): Promise<string> {
-  return `v1:${hex(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(key)))}`;
+  return `v1:${await sha256Hex(key)}`;
 }
-
-const hex = (bytes: ArrayBuffer): string =>
-  Array.from(new Uint8Array(bytes), (byte) => byte.toString(16).padStart(2, "0")).join("");
 
 /** The record as JSON, a line break, the body as it is. */
 function encode({ body, ...record }: WholeResponse): ArrayBuffer {

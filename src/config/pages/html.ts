@@ -4,6 +4,7 @@
  * The rest of the text stays as it is, byte for byte.
  */
 import { type DefaultTreeAdapterTypes, parse } from "parse5";
+import { sha256Base64 } from "../../http/digest.ts";
 import { inlineAsset, isInside, type ReadAsset, readBeside } from "./assets.ts";
 import { inlineStyle } from "./css.ts";
 import type { PageFinding, Variable } from "./template.ts";
@@ -67,15 +68,10 @@ export async function inlineHtml(
 export async function securityPolicy(html: string): Promise<string> {
   const styles = new Set<string>();
   for (const element of elementsOf(parse(html))) {
-    if (element.tagName === "style") styles.add(`'sha256-${await sha256(textOf(element))}'`);
+    if (element.tagName === "style") styles.add(`'sha256-${await sha256Base64(textOf(element))}'`);
   }
   const allowed = styles.size === 0 ? "" : ` style-src ${[...styles].join(" ")};`;
   return `default-src 'none';${allowed} img-src data:; font-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`;
-}
-
-async function sha256(text: string): Promise<string> {
-  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)));
-  return btoa(String.fromCharCode(...digest));
 }
 
 function* elementsOf(node: DefaultTreeAdapterTypes.ParentNode): Generator<Element> {

@@ -5,6 +5,7 @@
  */
 import type { Env } from "../../platform/bindings.ts";
 import { callCoordinator, withDeadline } from "../../platform/coordinators.ts";
+import { backoff } from "../../policy/kernel/backoff.ts";
 import { addCounts, type ConfigInForce, judgeTrial, NO_COUNTS, onTrial } from "../../policy/rollout/rollout.ts";
 import type {
   ConfigContent,
@@ -263,9 +264,7 @@ export class Control extends Recovery implements ControlProtocol {
     const pushes = this.#log.pushes();
     const trial = this.#log.trial();
     const dueMs = [
-      ...pushes.map(({ attempts }) =>
-        attempts === 0 ? nowMs : nowMs + Math.min(PUSH_RETRY_MAX_MS, PUSH_RETRY_MS * 2 ** (attempts - 1)),
-      ),
+      ...pushes.map(({ attempts }) => nowMs + backoff(attempts, PUSH_RETRY_MS, PUSH_RETRY_MAX_MS)),
       ...(trial === undefined ? [] : [trial.endsAtMs > nowMs ? trial.endsAtMs : nowMs + OVERTIME_LOOK_MS]),
     ];
     if (dueMs.length === 0) return;

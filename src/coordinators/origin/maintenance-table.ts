@@ -1,5 +1,4 @@
 /** Maintenance of this origin and of its routes (docs/STORAGE.md). Few, so all of them are in memory, too. */
-import { isRecord, parseJson } from "../../policy/kernel/json.ts";
 import {
   type Maintenance,
   MAX_ALLOWED,
@@ -9,6 +8,7 @@ import {
   type ViewedMaintenance,
   withoutMaintenance,
 } from "../../policy/degradation/maintenance.ts";
+import { isRecord, parseJson } from "../../policy/kernel/json.ts";
 import type { MaintenanceAsked } from "../../protocol/origin.ts";
 
 /** A row's key where a maintenance is the whole origin's: no route can be called so. */

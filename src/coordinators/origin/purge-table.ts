@@ -3,7 +3,6 @@
  * epoch and floors in a row of their own. A purge is stored before the reply that says so. What cannot be read when it
  * comes back is widened: a row counts as a hard purge of everything before it, a lost head of everything before now.
  */
-import { isRecord, parseJson } from "../../policy/kernel/json.ts";
 import {
   catchUp,
   type Floor,
@@ -16,6 +15,7 @@ import {
   type PurgeNews,
   raiseFloor,
 } from "../../policy/cache/purge.ts";
+import { isRecord, parseJson } from "../../policy/kernel/json.ts";
 import type { PurgeRecord } from "../../protocol/origin.ts";
 import { takeTurn } from "../turn.ts";
 

@@ -2,7 +2,6 @@
  * The Origin object's tables (docs/STORAGE.md): the breaker without its scores, which are rebuilt from reports within
  * seconds. Rows are checked when they come back; what cannot be read starts closed, with the settings of the next report.
  */
-import { isRecord, parseJson } from "../../policy/kernel/json.ts";
 import {
   type Breaker,
   type BreakerState,
@@ -13,6 +12,7 @@ import {
 } from "../../policy/breaker/state-machine.ts";
 import { BREAKER_DEFAULTS, type BreakerSettings } from "../../policy/breaker/types.ts";
 import type { AdaptiveBounds } from "../../policy/forwarding/adaptive-limit.ts";
+import { isRecord, parseJson } from "../../policy/kernel/json.ts";
 import { type ConfigInForce, parseInForce } from "../../policy/rollout/rollout.ts";
 import type { OriginSettings } from "../../protocol/origin.ts";
 

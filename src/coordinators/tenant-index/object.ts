@@ -5,6 +5,7 @@
 import { DurableObject } from "cloudflare:workers";
 import type { Env } from "../../platform/bindings.ts";
 import { callCoordinator, withDeadline } from "../../platform/coordinators.ts";
+import { backoff } from "../../policy/kernel/backoff.ts";
 import {
   MAX_SUSPENSIONS_A_CALL,
   MAX_TENANTS_A_CALL,
@@ -125,8 +126,7 @@ export class TenantIndex extends DurableObject<Env> implements TenantIndexProtoc
     await Promise.all(due.map(({ id }) => this.#push(id)));
     const [next] = this.#storage.pushes(1);
     if (next === undefined) return;
-    const waitMs = next.attempts === 0 ? 0 : Math.min(PUSH_RETRY_MAX_MS, PUSH_RETRY_MS * 2 ** (next.attempts - 1));
-    await this.ctx.storage.setAlarm(Date.now() + waitMs);
+    await this.ctx.storage.setAlarm(Date.now() + backoff(next.attempts, PUSH_RETRY_MS, PUSH_RETRY_MAX_MS));
   }
 
   async #push(id: string): Promise<void> {

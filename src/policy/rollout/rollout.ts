@@ -6,8 +6,8 @@
  * Counts are since the trial began; a report that comes twice is counted once by the caller. What it does not do: compare
  * latencies, or wait for more traffic than MIN_REQUESTS.
  */
-import { isCount } from "../kernel/json.ts";
 import { hash32 } from "../kernel/hash.ts";
+import { isCount } from "../kernel/json.ts";
 
 /** Which config holds: small, because it rides on every view. */
 export interface ConfigInForce {
