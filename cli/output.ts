@@ -50,3 +50,6 @@ export function tableText(rows: readonly (readonly string[])[]): string {
 }
 
 const widthOf = (cell: string): number => stripVTControlCharacters(cell).length;
+
+/** ISO 8601, UTC, to the millisecond. */
+export const timeOf = (atMs: number): string => new Date(atMs).toISOString();

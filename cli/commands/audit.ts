@@ -3,7 +3,7 @@ import { defineCommand } from "citty";
 import type { AuditEntry, AuditPage } from "../../src/admin/contract.ts";
 import { callAdmin, gatewayArguments } from "../client.ts";
 import { durationArgument } from "../duration.ts";
-import { CliError, EXIT, printJson, printTable } from "../output.ts";
+import { CliError, EXIT, printJson, printTable, timeOf } from "../output.ts";
 
 const MOST = 1_000;
 
@@ -41,7 +41,7 @@ export const auditCommand = defineCommand({
 });
 
 const rowOf = ({ atMs, actor, operation, params, outcome, status, client }: AuditEntry): string[] => [
-  new Date(atMs).toISOString(),
+  timeOf(atMs),
   actor.id === actor.name ? actor.name : `${actor.name} ${actor.id}`,
   operation,
   Object.entries(params)

@@ -4,7 +4,7 @@ import type { BreakerTransition, BreakerView } from "../../src/admin/contract.ts
 import { durationMs } from "../../src/config/units.ts";
 import { callAdmin, gatewayArguments } from "../client.ts";
 import { operator } from "../operator.ts";
-import { CliError, EXIT, printJson, printTable } from "../output.ts";
+import { CliError, EXIT, printJson, printTable, timeOf } from "../output.ts";
 
 const origin = { type: "positional", description: "Origin id", required: true } as const;
 const reason = { type: "string", description: "Why; kept in the history", default: "by hand" } as const;
@@ -72,8 +72,6 @@ const rowOf = ({ atMs, from, to, reason: why, score, pops, by }: BreakerTransiti
   String(pops.length),
   by ?? "",
 ];
-
-const timeOf = (atMs: number): string => new Date(atMs).toISOString();
 
 export const breakersCommand = defineCommand({
   meta: { name: "breakers", description: "Circuit breakers: by hand, and their history" },

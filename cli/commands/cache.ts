@@ -3,7 +3,7 @@ import { defineCommand } from "citty";
 import type { PurgeBody, PurgeReply, PurgesReply, PurgeTargetView } from "../../src/admin/contract.ts";
 import { callAdmin, gatewayArguments } from "../client.ts";
 import { operator } from "../operator.ts";
-import { CliError, EXIT, printJson, printTable } from "../output.ts";
+import { CliError, EXIT, printJson, printTable, timeOf } from "../output.ts";
 
 const purge = defineCommand({
   meta: { name: "purge", description: "Make what is stored stale (or gone), everywhere within 5 s" },
@@ -47,7 +47,7 @@ const purges = defineCommand({
     if (args.json) printJson(reply);
     else {
       const rows = reply.purges.map(({ atMs, origin, purged, mode, by, reason }) => [
-        new Date(atMs).toISOString(),
+        timeOf(atMs),
         origin,
         mode,
         inWords(purged),

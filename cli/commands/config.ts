@@ -7,7 +7,7 @@ import { callAdmin, gatewayArguments, type Problem } from "../client.ts";
 import { loadValid, printChanges, readRemote, sideOf } from "../config-changes.ts";
 import { agreed } from "../confirm.ts";
 import { operator } from "../operator.ts";
-import { CliError, EXIT, printJson, printTable } from "../output.ts";
+import { CliError, EXIT, printJson, printTable, timeOf } from "../output.ts";
 
 const config = { type: "string", description: "The file", default: "weir.jsonc" } as const;
 const message = { type: "string", description: "Why, for those who look later", default: "" } as const;
@@ -143,7 +143,7 @@ export const historyCommand = defineCommand({
       ...versions.map((version) => [
         version.number === inForce?.number ? "*" : version.number === inForce?.canary?.number ? "?" : "",
         String(version.number),
-        new Date(version.atMs).toISOString(),
+        timeOf(version.atMs),
         sourceOf(version),
         version.author,
         version.message,

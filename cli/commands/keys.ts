@@ -3,7 +3,7 @@ import { defineCommand } from "citty";
 import type { CreatedKey, CreateKeyBody, KeyView, RotatedKey, RotateKeyBody } from "../../src/admin/contract.ts";
 import { callAdmin, gatewayArguments } from "../client.ts";
 import { durationArgument } from "../duration.ts";
-import { printJson, printTable } from "../output.ts";
+import { printJson, printTable, timeOf } from "../output.ts";
 
 const tenant = { type: "positional", description: "Tenant id", required: true } as const;
 const keyId = { type: "positional", description: "Key id", required: true } as const;
@@ -102,8 +102,6 @@ function untilOf({ revokedAtMs, endsAtMs, expiresAtMs }: KeyView): string {
   const ends = [revokedAtMs, endsAtMs, expiresAtMs].filter((atMs) => atMs !== null);
   return ends.length === 0 ? "" : timeOf(Math.min(...ends));
 }
-
-const timeOf = (atMs: number): string => new Date(atMs).toISOString();
 
 const revoke = defineCommand({
   meta: { name: "revoke", description: "Revoke a key: refused everywhere within 5 seconds" },

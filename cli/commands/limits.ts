@@ -2,7 +2,7 @@
 import { defineCommand } from "citty";
 import type { LimitList, LimitView } from "../../src/admin/contract.ts";
 import { callAdmin, gatewayArguments } from "../client.ts";
-import { printJson, printTable } from "../output.ts";
+import { printJson, printTable, timeOf } from "../output.ts";
 
 export const limitsCommand = defineCommand({
   meta: { name: "limits", description: "What limits a tenant, where that stands, and what is left" },
@@ -19,8 +19,7 @@ export const limitsCommand = defineCommand({
 });
 
 function rowOf({ limit, inForce, override, leastFreeTokens, partition, mode, failMode, source }: LimitView): string[] {
-  const overridden =
-    override === null ? "" : ` (until ${new Date(override.expiresAtMs).toISOString()}: ${override.reason})`;
+  const overridden = override === null ? "" : ` (until ${timeOf(override.expiresAtMs)}: ${override.reason})`;
   const left = leastFreeTokens === null ? "all" : String(leastFreeTokens);
   const each = partition === "principal" ? "each caller" : "the tenant";
   return [limit, inForce + overridden, left, each, mode, failMode, source];

@@ -4,7 +4,7 @@ import type { MaintenanceBody, MaintenanceList, MaintenanceView } from "../../sr
 import { durationMs } from "../../src/config/units.ts";
 import { callAdmin, gatewayArguments } from "../client.ts";
 import { operator } from "../operator.ts";
-import { CliError, EXIT, printJson, printTable } from "../output.ts";
+import { CliError, EXIT, printJson, printTable, timeOf } from "../output.ts";
 
 const target = {
   origin: { type: "string", description: "Origin id: all its routes" },
@@ -115,8 +115,8 @@ function startInMs(text: string): number {
 }
 
 const times = ({ startsAtMs, endsAtMs, state }: MaintenanceView): string => {
-  const until = new Date(endsAtMs).toISOString();
-  return state === "in-force" ? `now, until ${until}` : `from ${new Date(startsAtMs).toISOString()} until ${until}`;
+  const until = timeOf(endsAtMs);
+  return state === "in-force" ? `now, until ${until}` : `from ${timeOf(startsAtMs)} until ${until}`;
 };
 
 const passing = ({ allow }: MaintenanceView): string => (allow.length === 0 ? "" : `; passing: ${allow.join(" ")}`);

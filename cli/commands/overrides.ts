@@ -3,7 +3,7 @@ import { defineCommand } from "citty";
 import type { OverrideBody, OverrideView } from "../../src/admin/contract.ts";
 import { callAdmin, gatewayArguments } from "../client.ts";
 import { durationArgument } from "../duration.ts";
-import { CliError, printJson, printTable } from "../output.ts";
+import { CliError, printJson, printTable, timeOf } from "../output.ts";
 
 const tenant = { type: "positional", description: "Tenant id", required: true } as const;
 const limit = {
@@ -57,7 +57,7 @@ function until({ expiresAtMs }: OverrideView): string {
   const minutes = Math.max(1, Math.round((expiresAtMs - Date.now()) / MINUTE_MS));
   const [hours, days] = [Math.floor(minutes / 60), Math.floor(minutes / 1_440)];
   const left = days > 0 ? `${days} d ${hours % 24} h` : hours > 0 ? `${hours} h ${minutes % 60} min` : `${minutes} min`;
-  return `for another ${left}, until ${new Date(expiresAtMs).toISOString()}`;
+  return `for another ${left}, until ${timeOf(expiresAtMs)}`;
 }
 
 const list = defineCommand({

@@ -2,7 +2,7 @@
 import { defineCommand } from "citty";
 import type { StatusReply } from "../../src/admin/contract.ts";
 import { callAdmin, gatewayArguments } from "../client.ts";
-import { colour, printJson, printTable } from "../output.ts";
+import { colour, printJson, printTable, timeOf } from "../output.ts";
 
 export const statusCommand = defineCommand({
   meta: { name: "status", description: "Remaining tokens and breakers" },
@@ -27,7 +27,7 @@ export const statusCommand = defineCommand({
         state,
         score.toFixed(1),
         String(outstandingProbes),
-        last === null ? "" : `${last.from} -> ${last.to}: ${last.reason} (${new Date(last.atMs).toISOString()})`,
+        last === null ? "" : `${last.from} -> ${last.to}: ${last.reason} (${timeOf(last.atMs)})`,
       ]),
     ]);
   },

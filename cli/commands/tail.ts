@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import { defineCommand } from "citty";
 import { OUTCOMES, type TailedDecision, type TailReply } from "../../src/admin/contract.ts";
 import { callAdmin, gatewayArguments } from "../client.ts";
-import { colour, CliError, EXIT } from "../output.ts";
+import { CliError, colour, EXIT, timeOf } from "../output.ts";
 import { countArgument, turns } from "../watch.ts";
 
 const ASK_EVERY_MS = 500;
@@ -62,7 +62,7 @@ function lineOf(decision: TailedDecision): string {
   const { atMs, status, outcome, tenant, route, method, path, durationMs, violated, refusal, decidedBy } = decision;
   const why = violated.length > 0 ? violated.join(",") : (refusal ?? decidedBy ?? "");
   return [
-    new Date(atMs).toISOString().slice(11, 23),
+    timeOf(atMs).slice(11, 23),
     colourOf(status)(String(status)),
     outcome.padEnd(9),
     (tenant ?? "-").padEnd(12),

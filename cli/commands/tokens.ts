@@ -3,7 +3,7 @@ import { defineCommand } from "citty";
 import type { CreatedToken, TokenList, TokenView } from "../../src/admin/contract.ts";
 import { callAdmin, gatewayArguments } from "../client.ts";
 import { durationArgument } from "../duration.ts";
-import { printJson, printTable } from "../output.ts";
+import { printJson, printTable, timeOf } from "../output.ts";
 
 const create = defineCommand({
   meta: { name: "create", description: "Make a token; it is shown this once" },
@@ -74,8 +74,6 @@ const revoke = defineCommand({
     else process.stdout.write(`${revoked.tokenId} of ${revoked.label} is revoked\n`);
   },
 });
-
-const timeOf = (atMs: number): string => new Date(atMs).toISOString();
 
 export const tokensCommand = defineCommand({
   meta: { name: "tokens", description: "Tokens of the admin API, with roles" },

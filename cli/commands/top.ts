@@ -3,7 +3,7 @@ import { defineCommand } from "citty";
 import type { StatusReply } from "../../src/admin/contract.ts";
 import { callAdmin, gatewayArguments, readCounters } from "../client.ts";
 import { durationArgument } from "../duration.ts";
-import { colour, CliError, EXIT, tableText } from "../output.ts";
+import { CliError, colour, EXIT, tableText, timeOf } from "../output.ts";
 import { countArgument, turns } from "../watch.ts";
 
 const ORDERS = ["requests", "admitted", "throttled"] as const;
@@ -133,7 +133,7 @@ function show(table: Table, json: boolean): void {
     return;
   }
   const text = [
-    `${new Date(table.atMs).toISOString()}, the last ${(table.intervalMs / 1_000).toFixed(1)} s`,
+    `${timeOf(table.atMs)}, the last ${(table.intervalMs / 1_000).toFixed(1)} s`,
     tableText([["TENANT", "ADMITTED", "THROTTLED", "PER SECOND", "FREE", "OF"], ...table.tenants.map(tenantCells)]),
     tableText([["ROUTE", "REQUESTS", "ENDED IN"], ...table.routes.map(routeCells)]),
     tableText([
