@@ -63,13 +63,13 @@ export function readWranglerFile(path: string): WranglerFile {
 export function bindingProblems(environment: EnvironmentPart, reference: EnvironmentPart): readonly string[] {
   const problems: string[] = [];
   const classes = new Map(environment.durable_objects?.bindings.map((binding) => [binding.name, binding.class_name]));
-  for (const [name, className] of Object.entries(REQUIRED)) {
+  for (const [name, className] of Object.entries(OBJECT_CLASSES)) {
     const found = classes.get(name);
     if (found === undefined) problems.push(`the Durable Object binding ${name} (class ${className}) is missing`);
     else if (found !== className) problems.push(`${name} must be the class ${className}, not ${found}`);
   }
   for (const { name, class_name: className } of reference.durable_objects?.bindings ?? []) {
-    if (!classes.has(name) && !Object.hasOwn(REQUIRED, name)) {
+    if (!classes.has(name) && !Object.hasOwn(OBJECT_CLASSES, name)) {
       problems.push(`the Durable Object binding ${name} (class ${className}), which production has, is missing`);
     }
   }
@@ -86,7 +86,8 @@ export function bindingProblems(environment: EnvironmentPart, reference: Environ
   return problems;
 }
 
-const REQUIRED = {
+/** Each binding to a Durable Object that a gateway has, with its class. */
+export const OBJECT_CLASSES = {
   TENANT: "Tenant",
   ORIGIN: "Origin",
   METRICS: "Metrics",

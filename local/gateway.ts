@@ -6,6 +6,7 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, readdirSync } from "node:fs";
 import { sep } from "node:path";
 import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from "miniflare";
+import { OBJECT_CLASSES } from "../cli/wrangler-file.ts";
 import type { Config } from "../src/config/model.ts";
 import { buildWorker } from "./build-worker.ts";
 import { SILENT_COORDINATOR_SCRIPT, WAN_PROXY_SCRIPT } from "./wan-proxy.ts";
@@ -13,13 +14,6 @@ import { SILENT_COORDINATOR_SCRIPT, WAN_PROXY_SCRIPT } from "./wan-proxy.ts";
 const COMPATIBILITY_DATE = "2026-10-01";
 const STOP_DEADLINE_MS = 5_000;
 const STOP_SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
-const CLASSES = {
-  TENANT: "Tenant",
-  ORIGIN: "Origin",
-  METRICS: "Metrics",
-  CONTROL: "Control",
-  TENANT_INDEX: "TenantIndex",
-} as const;
 const COORDINATORS = "coordinators";
 const SILENT = "silent";
 const SILENT_ORIGIN = { className: "Silent", scriptName: SILENT, useSQLite: true };
@@ -58,7 +52,7 @@ export interface Gateway {
   /** The runtime's process. */
   readonly pid: number | undefined;
   /** Names of the stored Durable Objects of one kind; needs a state folder. */
-  listObjects(kind: keyof typeof CLASSES): string[];
+  listObjects(kind: keyof typeof OBJECT_CLASSES): string[];
   /** Always ends: what has not stopped after five seconds is killed. */
   stop(): Promise<void>;
 }
@@ -88,7 +82,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   return {
     urls: Array.from({ length: edges }, (_, index) => `http://127.0.0.1:${port + index}`),
     pid,
-    listObjects: (kind) => (stateDir === undefined ? [] : objectFiles(stateDir, CLASSES[kind])),
+    listObjects: (kind) => (stateDir === undefined ? [] : objectFiles(stateDir, OBJECT_CLASSES[kind])),
     stop: () => stopWithin(miniflare, pid),
   };
 }
@@ -117,7 +111,7 @@ function workersOf(options: GatewayOptions, script: string, port: number, edges:
     ...(adminPages ? { WEIR_ADMIN_PAGES: "open" } : {}),
   };
   const remoteObjects = Object.fromEntries(
-    Object.entries(CLASSES).map(([binding, className]) => [
+    Object.entries(OBJECT_CLASSES).map(([binding, className]) => [
       binding,
       { className, scriptName: COORDINATORS, useSQLite: true },
     ]),
@@ -127,7 +121,7 @@ function workersOf(options: GatewayOptions, script: string, port: number, edges:
     name: COORDINATORS,
     bindings: { ...bindings, WEIR_POP: "coordinator" },
     durableObjects: Object.fromEntries(
-      Object.entries(CLASSES).map(([binding, className]) => [binding, { className, useSQLite: true }]),
+      Object.entries(OBJECT_CLASSES).map(([binding, className]) => [binding, { className, useSQLite: true }]),
     ),
   };
   const wan = {
