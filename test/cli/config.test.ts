@@ -1,11 +1,12 @@
 /** The config commands through the real binary, against a real gateway. */
-import { mkdirSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Gateway } from "../../local/gateway.ts";
 import { BrokenOrigin } from "../support/broken-origin.ts";
-import { configOf, keyFor, SECRETS, startTestGateway, temporaryFolder, waitUntil } from "../support/gateway.ts";
-import { type Finished, run } from "../support/process.ts";
+import { commandLine, json, noteGateway, stateOf } from "../support/command-line.ts";
+import { configOf, keyFor, startTestGateway, temporaryFolder, waitUntil } from "../support/gateway.ts";
+import { run } from "../support/process.ts";
 import { send } from "../support/traffic.ts";
 
 const folder = temporaryFolder();
@@ -31,9 +32,7 @@ beforeAll(async () => {
   );
   const text = JSON.stringify(fileWith(50));
   gateway = await startTestGateway(await configOf(folder.path, fileWith(50)), { text });
-  mkdirSync(join(folder.path, "state"));
-  const record = { url: gateway.urls[0], token: SECRETS.WEIR_ADMIN_TOKEN, pid: 0 };
-  writeFileSync(join(folder.path, "state", "gateway.json"), JSON.stringify(record));
+  noteGateway(folder.path, gateway.urls[0]);
 });
 afterAll(async () => {
   await gateway.stop();
@@ -41,9 +40,7 @@ afterAll(async () => {
   folder.remove();
 });
 
-const weir = (...args: string[]): Promise<Finished> =>
-  run("cli/weir.ts", [...args, "--state", join(folder.path, "state")]);
-const json = (finished: Finished): Record<string, unknown> => JSON.parse(finished.stdout) as Record<string, unknown>;
+const weir = commandLine(folder.path);
 const quotaSeen = async (): Promise<string> => {
   const answer = await send(undefined, `${gateway.urls[0]}/`, { headers: await keyFor("acme") });
   return String(answer.headers["ratelimit-policy"]);
@@ -87,7 +84,7 @@ describe("weir diff, apply, history, rollback", () => {
     const listed = await weir("history");
     expect(listed.code).toBe(0);
     expect(listed.stdout).toMatch(/\*\s+2\s+\S+\s+apply\s+root \(\S+\)\s+more for acme/);
-    const page = await run("cli/weir.ts", ["pages", "preview", "all", "--state-dir", join(folder.path, "state")]);
+    const page = await run("cli/weir.ts", ["pages", "preview", "all", "--state-dir", stateOf(folder.path)]);
     expect(page.stdout).toContain("<title>Sorry</title>");
   });
 

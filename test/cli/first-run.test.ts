@@ -6,6 +6,7 @@ import type { AddressInfo } from "node:net";
 import { join, resolve } from "node:path";
 import { afterAll, afterEach, beforeEach, describe, expect, it } from "vitest";
 import { EXAMPLES } from "../../cli/examples.ts";
+import { json } from "../support/command-line.ts";
 import { temporaryFolder } from "../support/gateway.ts";
 import { type Finished, run } from "../support/process.ts";
 
@@ -22,7 +23,6 @@ const NO_GATEWAY = { WEIR_URL: "", WEIR_TOKEN: "" };
 const weir = (args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Finished> =>
   run("cli/weir.ts", args, { ...NO_GATEWAY, ...env }, folder.path);
 const at = (name: string): string => join(folder.path, name);
-const json = ({ stdout }: Finished): Record<string, unknown> => JSON.parse(stdout) as Record<string, unknown>;
 
 describe("weir init", () => {
   it("writes a valid config and secrets only their owner can read, and shows none of them", async () => {

@@ -1,12 +1,11 @@
 /** `weir keys` through the real binary, against a real gateway. */
-import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Gateway } from "../../local/gateway.ts";
 import type { CreatedKey } from "../../src/admin/contract.ts";
 import { BrokenOrigin } from "../support/broken-origin.ts";
-import { configOf, SECRETS, startTestGateway, temporaryFolder, waitUntil } from "../support/gateway.ts";
-import { type Finished, run } from "../support/process.ts";
+import { commandLine, json, noteGateway } from "../support/command-line.ts";
+import { configOf, startTestGateway, temporaryFolder, waitUntil } from "../support/gateway.ts";
 import { send } from "../support/traffic.ts";
 
 const folder = temporaryFolder();
@@ -24,11 +23,7 @@ beforeAll(async () => {
     routes: [{ id: "all", match: { path: "/*" }, origin: "app" }],
   });
   gateway = await startTestGateway(config, { stateDir: join(folder.path, "objects") });
-  mkdirSync(join(folder.path, "state"));
-  writeFileSync(
-    join(folder.path, "state", "gateway.json"),
-    JSON.stringify({ url: gateway.urls[0], token: SECRETS.WEIR_ADMIN_TOKEN, pid: 0 }),
-  );
+  noteGateway(folder.path, gateway.urls[0]);
 });
 afterAll(async () => {
   await gateway.stop();
@@ -36,9 +31,7 @@ afterAll(async () => {
   folder.remove();
 });
 
-const weir = (...args: string[]): Promise<Finished> =>
-  run("cli/weir.ts", [...args, "--state", join(folder.path, "state")]);
-const json = (finished: Finished): Record<string, unknown> => JSON.parse(finished.stdout) as Record<string, unknown>;
+const weir = commandLine(folder.path);
 
 describe("weir keys", () => {
   it("makes a key that works, lists it without showing it, and revokes it", async () => {

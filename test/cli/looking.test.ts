@@ -1,13 +1,14 @@
 /** `weir explain`, `top` and `tail` through the real binary, against a real gateway under traffic. */
 import { spawn } from "node:child_process";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Gateway } from "../../local/gateway.ts";
 import type { ExplainReply, TailedDecision } from "../../src/admin/contract.ts";
 import { BrokenOrigin } from "../support/broken-origin.ts";
-import { ADMIN, configOf, keyFor, SECRETS, startTestGateway, temporaryFolder, waitUntil } from "../support/gateway.ts";
-import { type Finished, run } from "../support/process.ts";
+import { commandLine, noteGateway, stateOf } from "../support/command-line.ts";
+import { ADMIN, configOf, keyFor, startTestGateway, temporaryFolder, waitUntil } from "../support/gateway.ts";
+import { type Finished } from "../support/process.ts";
 import { send } from "../support/traffic.ts";
 
 const folder = temporaryFolder();
@@ -34,11 +35,7 @@ beforeAll(async () => {
     ],
   });
   gateway = await startTestGateway(config, { stateDir: join(folder.path, "objects") });
-  mkdirSync(join(folder.path, "state"));
-  writeFileSync(
-    join(folder.path, "state", "gateway.json"),
-    JSON.stringify({ url: gateway.urls[0], token: SECRETS.WEIR_ADMIN_TOKEN, pid: 0 }),
-  );
+  noteGateway(folder.path, gateway.urls[0]);
   [acme, small] = [await keyFor("acme"), await keyFor("small")];
   traffic = setInterval(() => {
     void send(undefined, `${gateway.urls[0]}/shop/1?token=hidden`, { headers: acme });
@@ -53,8 +50,8 @@ afterAll(async () => {
   folder.remove();
 });
 
-const state = (): string[] => ["--state", join(folder.path, "state")];
-const weir = (...args: string[]): Promise<Finished> => run("cli/weir.ts", [...args, ...state()]);
+const state = (): string[] => ["--state", stateOf(folder.path)];
+const weir = commandLine(folder.path);
 const lines = ({ stdout }: Finished): TailedDecision[] =>
   stdout
     .trim()

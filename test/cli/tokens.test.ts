@@ -1,11 +1,11 @@
 /** Tokens and the audit through the real binary, against a real gateway. */
-import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Gateway } from "../../local/gateway.ts";
 import type { AuditPage, CreatedToken, TokenList } from "../../src/admin/contract.ts";
-import { configOf, SECRETS, startTestGateway, temporaryFolder, waitUntil } from "../support/gateway.ts";
-import { type Finished, run } from "../support/process.ts";
+import { commandLine, json, noteGateway } from "../support/command-line.ts";
+import { configOf, startTestGateway, temporaryFolder, waitUntil } from "../support/gateway.ts";
+import { run } from "../support/process.ts";
 
 const folder = temporaryFolder();
 let gateway: Gateway;
@@ -21,20 +21,14 @@ beforeAll(async () => {
     routes: [{ id: "all", match: { path: "/*" }, origin: "app" }],
   });
   gateway = await startTestGateway(config, { edges: 2, stateDir: join(folder.path, "objects") });
-  mkdirSync(join(folder.path, "state"));
-  writeFileSync(
-    join(folder.path, "state", "gateway.json"),
-    JSON.stringify({ url: url(), token: SECRETS.WEIR_ADMIN_TOKEN, pid: 0 }),
-  );
+  noteGateway(folder.path, url());
 });
 afterAll(async () => {
   await gateway.stop();
   folder.remove();
 });
 
-const weir = (...args: string[]): Promise<Finished> =>
-  run("cli/weir.ts", [...args, "--state", join(folder.path, "state")]);
-const json = (finished: Finished): unknown => JSON.parse(finished.stdout);
+const weir = commandLine(folder.path);
 
 const statusWith = async (token: string, base: string): Promise<number> =>
   (await fetch(`${base}/_weir/api/v1/status`, { headers: { authorization: `Bearer ${token}` } })).status;

@@ -1,10 +1,11 @@
 /** Every command through the real binary, against a real gateway. */
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Gateway } from "../../local/gateway.ts";
 import { BrokenOrigin } from "../support/broken-origin.ts";
-import { configOf, keyFor, SECRETS, startTestGateway, temporaryFolder, waitUntil } from "../support/gateway.ts";
+import { commandLine, json, noteGateway, stateOf } from "../support/command-line.ts";
+import { configOf, keyFor, startTestGateway, temporaryFolder, waitUntil } from "../support/gateway.ts";
 import { type Finished, run } from "../support/process.ts";
 import { send } from "../support/traffic.ts";
 
@@ -26,11 +27,7 @@ beforeAll(async () => {
     ],
   });
   gateway = await startTestGateway(config, { stateDir: join(folder.path, "objects") });
-  mkdirSync(join(folder.path, "state"));
-  writeFileSync(
-    join(folder.path, "state", "gateway.json"),
-    JSON.stringify({ url: gateway.urls[0], token: SECRETS.WEIR_ADMIN_TOKEN, pid: 0 }),
-  );
+  noteGateway(folder.path, gateway.urls[0]);
 });
 afterAll(async () => {
   await gateway.stop();
@@ -38,9 +35,7 @@ afterAll(async () => {
   folder.remove();
 });
 
-const weir = (...args: string[]): Promise<Finished> =>
-  run("cli/weir.ts", [...args, "--state", join(folder.path, "state")]);
-const json = (finished: Finished): Record<string, unknown> => JSON.parse(finished.stdout) as Record<string, unknown>;
+const weir = commandLine(folder.path);
 
 describe("weir limits", () => {
   it("says what limits a tenant, where that stands, and what is left", async () => {
@@ -277,7 +272,7 @@ describe("weir cache", () => {
 
 describe("weir pages preview", () => {
   const preview = (...args: string[]): Promise<Finished> =>
-    run("cli/weir.ts", ["pages", "preview", ...args, "--state-dir", join(folder.path, "state")]);
+    run("cli/weir.ts", ["pages", "preview", ...args, "--state-dir", stateOf(folder.path)]);
 
   it("shows the maintenance page", async () => {
     const shown = await preview("all", "--state", "maintenance");

@@ -3,7 +3,7 @@
  * requests get the same answers. And what a damaged backup, or a restore that is killed, leaves behind.
  */
 import { spawn } from "node:child_process";
-import { copyFileSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { copyFileSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
@@ -11,8 +11,9 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { checkBackup } from "../../cli/backup-file.ts";
 import { freePorts } from "../../local/ports.ts";
 import type { Gateway } from "../../local/gateway.ts";
+import { commandLine, noteGateway } from "../support/command-line.ts";
 import { ADMIN, configOf, SECRETS, startTestGateway, temporaryFolder, waitUntil } from "../support/gateway.ts";
-import { type Finished, run } from "../support/process.ts";
+import { run } from "../support/process.ts";
 
 const API = "/_weir/api/v1";
 const DRILL = process.env["WEIR_DRILL"] === "1";
@@ -62,9 +63,7 @@ async function start(): Promise<void> {
   const config = await configOf(folder.path, fileOf(50));
   const text = JSON.stringify(fileOf(50));
   gateway = await startTestGateway(config, { port, text, edges: 2, stateDir: join(folder.path, "objects") });
-  mkdirSync(join(folder.path, "state"), { recursive: true });
-  const record = { url: url(), token: SECRETS.WEIR_ADMIN_TOKEN, pid: 0 };
-  writeFileSync(join(folder.path, "state", "gateway.json"), JSON.stringify(record));
+  noteGateway(folder.path, url());
 }
 
 async function call(method: string, path: string, body?: unknown, headers: Record<string, string> = {}) {
@@ -78,8 +77,7 @@ async function call(method: string, path: string, body?: unknown, headers: Recor
   return value;
 }
 
-const weir = (...args: string[]): Promise<Finished> =>
-  run("cli/weir.ts", [...args, "--state", join(folder.path, "state")]);
+const weir = commandLine(folder.path);
 
 const makeKey = async (tenant: string, body: object = {}) =>
   (await call("POST", `/tenants/${tenant}/keys`, body)) as { key: string; keyId: string };

@@ -3,13 +3,14 @@
  * together with its gateway. `npm run drill` imports 100,000.
  */
 import { spawn } from "node:child_process";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Gateway } from "../../local/gateway.ts";
 import type { StatusReply, TenantList, TenantView } from "../../src/admin/contract.ts";
 import { BrokenOrigin } from "../support/broken-origin.ts";
-import { ADMIN, configOf, SECRETS, startTestGateway, temporaryFolder, waitUntil } from "../support/gateway.ts";
+import { commandLine, json, noteGateway, stateOf } from "../support/command-line.ts";
+import { ADMIN, configOf, startTestGateway, temporaryFolder, waitUntil } from "../support/gateway.ts";
 import { type Finished, run } from "../support/process.ts";
 import { send } from "../support/traffic.ts";
 
@@ -36,9 +37,7 @@ const file = (originUrl: string, plans: readonly string[]) => ({
 async function start(): Promise<void> {
   const config = await configOf(folder.path, file(origin.url, ["free", "pro"]));
   gateway = await startTestGateway(config, { stateDir: join(folder.path, "objects") });
-  mkdirSync(join(folder.path, "state"), { recursive: true });
-  const found = { url: gateway.urls[0], token: SECRETS.WEIR_ADMIN_TOKEN, pid: 0 };
-  writeFileSync(join(folder.path, "state", "gateway.json"), JSON.stringify(found));
+  noteGateway(folder.path, gateway.urls[0]);
 }
 
 beforeAll(async () => {
@@ -51,11 +50,9 @@ afterAll(async () => {
   folder.remove();
 });
 
-const words = (...args: string[]): string[] => ["tenants", ...args, "--state", join(folder.path, "state")];
+const words = (...args: string[]): string[] => ["tenants", ...args, "--state", stateOf(folder.path)];
 const tenants = (...args: string[]): Promise<Finished> => run("cli/weir.ts", words(...args));
-const weir = (...args: string[]): Promise<Finished> =>
-  run("cli/weir.ts", [...args, "--state", join(folder.path, "state")]);
-const json = ({ stdout }: Finished): unknown => JSON.parse(stdout);
+const weir = commandLine(folder.path);
 const createKey = async (tenant: string): Promise<string> =>
   (json(await weir("keys", "create", tenant, "--json")) as { key: string }).key;
 const call = async (key: string): Promise<number> =>
