@@ -7,6 +7,7 @@ import type * as z from "zod";
 import { base64url, importKeySecret, shortMac } from "../platform/api-key.ts";
 import type { Env } from "../platform/bindings.ts";
 import { callCoordinator, withDeadline } from "../platform/coordinators.ts";
+import { isCount } from "../policy/kernel/json.ts";
 import { CONTROL_OBJECT } from "../protocol/control.ts";
 import { originObjectName } from "../protocol/origin.ts";
 import type { ConfigsKept } from "../protocol/recovery.ts";
@@ -283,8 +284,6 @@ async function readAudit({ env }: CallSite, { cursor }: Query): Promise<BackupPa
   }));
   return { lines, next: next === undefined ? null : `${next}_${newest}` };
 }
-
-const isCount = (value: number): boolean => Number.isSafeInteger(value) && value >= 0;
 
 function toBase64(bytes: Uint8Array): string {
   let binary = "";

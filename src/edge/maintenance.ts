@@ -7,6 +7,7 @@ import {
   type MaintenanceVerdict,
   type ViewedMaintenance,
 } from "../policy/degradation/maintenance.ts";
+import { isRecord } from "../policy/kernel/json.ts";
 
 /** Who asks, and for what. */
 export interface MaintenanceCaller {
@@ -47,14 +48,13 @@ export function areMaintenances(value: unknown): value is readonly ViewedMainten
 }
 
 function isMaintenance(value: unknown): boolean {
-  if (typeof value !== "object" || value === null) return false;
-  const field = (name: string): unknown => Reflect.get(value, name);
-  const [routeId, allow] = [field("routeId"), field("allow")];
+  if (!isRecord(value)) return false;
+  const { routeId, startsInMs, endsInMs, pageOnly, allow } = value;
   return (
     (routeId === undefined || typeof routeId === "string") &&
-    typeof field("startsInMs") === "number" &&
-    typeof field("endsInMs") === "number" &&
-    typeof field("pageOnly") === "boolean" &&
+    typeof startsInMs === "number" &&
+    typeof endsInMs === "number" &&
+    typeof pageOnly === "boolean" &&
     Array.isArray(allow) &&
     allow.every((text) => typeof text === "string")
   );

@@ -1,14 +1,15 @@
 /**
  * The PoP's copy of configs: a new isolate learns from its neighbours what is in force, and its content, instead of from
- * the other side of the world. A cache that fails, or is not there (workers.dev), is a miss. What comes back is checked.
+ * the other side of the world. What comes back is checked.
  */
-import { withDeadline } from "../platform/coordinators.ts";
+import { isRecord } from "../policy/kernel/json.ts";
 import { type ConfigInForce, parseInForce } from "../policy/rollout/rollout.ts";
+import { leave, lookUp } from "./pop-cache.ts";
 
 const DEADLINE_MS = 50;
 /** What a neighbour heard is believed for so long. */
 const IN_FORCE_MS = 2_000;
-const CONTENT_CACHE_CONTROL = "public, max-age=604800";
+const CONTENT_LIFE_MS = 604_800_000;
 const HOST = "https://weir-configs.invalid";
 
 export interface SharedInForce {
@@ -18,54 +19,38 @@ export interface SharedInForce {
 }
 
 export class SharedConfigs {
-  readonly stats = { failures: 0 };
   readonly #base: string;
 
   constructor(pop: string) {
     this.#base = `${HOST}/${encodeURIComponent(pop)}`;
   }
 
-  async inForce(nowMs: number): Promise<SharedInForce | undefined> {
-    try {
-      const response = await withDeadline(caches.default.match(`${this.#base}/in-force`), DEADLINE_MS);
-      const value: unknown = await response?.json();
-      if (typeof value !== "object" || value === null || !("inForce" in value && "bundle" in value)) return undefined;
-      if (!("atMs" in value) || typeof value.atMs !== "number" || Math.abs(nowMs - value.atMs) > IN_FORCE_MS) {
-        return undefined;
-      }
-      const inForce = parseInForce(value.inForce);
-      return inForce === undefined ? undefined : { inForce, bundle: String(value.bundle) };
-    } catch {
-      this.stats.failures++;
-      return undefined;
-    }
+  /** Undefined: no neighbour has told it lately. */
+  inForce(nowMs: number): Promise<SharedInForce | undefined> {
+    return lookUp(`${this.#base}/in-force`, DEADLINE_MS, async (response) => parse(await response.json(), nowMs));
   }
 
   tell(inForce: ConfigInForce, bundle: string, atMs: number): Promise<void> {
-    const headers = { "cache-control": `public, max-age=${Math.ceil(IN_FORCE_MS / 1_000)}` };
-    return this.#put("in-force", new Response(JSON.stringify({ inForce, bundle, atMs }), { headers }));
+    return leave(`${this.#base}/in-force`, JSON.stringify({ inForce, bundle, atMs }), IN_FORCE_MS);
   }
 
-  async read(number: number): Promise<Uint8Array<ArrayBuffer> | undefined> {
-    try {
-      const response = await withDeadline(caches.default.match(`${this.#base}/${number}`), DEADLINE_MS);
-      return response === undefined ? undefined : new Uint8Array(await response.arrayBuffer());
-    } catch {
-      this.stats.failures++;
-      return undefined;
-    }
+  read(number: number): Promise<Uint8Array<ArrayBuffer> | undefined> {
+    return lookUp(
+      `${this.#base}/${number}`,
+      DEADLINE_MS,
+      async (response) => new Uint8Array(await response.arrayBuffer()),
+    );
   }
 
   keep(number: number, packed: Uint8Array): Promise<void> {
-    return this.#put(String(number), new Response(packed, { headers: { "cache-control": CONTENT_CACHE_CONTROL } }));
+    return leave(`${this.#base}/${number}`, packed, CONTENT_LIFE_MS);
   }
+}
 
-  /** The next isolate asks the coordinator. */
-  async #put(name: string, response: Response): Promise<void> {
-    try {
-      await caches.default.put(`${this.#base}/${name}`, response);
-    } catch {
-      this.stats.failures++;
-    }
-  }
+function parse(value: unknown, nowMs: number): SharedInForce | undefined {
+  if (!isRecord(value) || !("bundle" in value)) return undefined;
+  const { inForce: told, bundle, atMs } = value;
+  if (typeof atMs !== "number" || Math.abs(nowMs - atMs) > IN_FORCE_MS) return undefined;
+  const inForce = parseInForce(told);
+  return inForce === undefined ? undefined : { inForce, bundle: String(bundle) };
 }

@@ -3,9 +3,9 @@
  * its neighbours instead of from the other side of the world. Where the platform has no such cache (workers.dev) every
  * look-up is a miss. What comes back is checked: other versions of us write there, too.
  */
-import { withDeadline } from "../platform/coordinators.ts";
 import { type BreakerView, VIEW_USABLE_MS } from "../policy/breaker/view.ts";
 import { areMaintenances } from "./maintenance.ts";
+import { leave, lookUp } from "./pop-cache.ts";
 
 export interface SharedView {
   readonly view: BreakerView;
@@ -37,28 +37,18 @@ export class SharedViews {
   }
 }
 
-/** `name`: of what is shared beside the view. A cache that fails is a miss: the coordinator is asked anyway. */
-export async function readShared<Shared>(
+/** `name`: of what is shared beside the view. On a miss the coordinator is asked anyway. */
+export function readShared<Shared>(
   pop: string,
   originId: string,
   name: string,
   parseShared: (value: unknown) => Shared | undefined,
 ): Promise<Shared | undefined> {
-  try {
-    const response = await withDeadline(caches.default.match(urlOf(pop, originId, name)), DEADLINE_MS);
-    return response === undefined ? undefined : parseShared(await response.json());
-  } catch {
-    return undefined;
-  }
+  return lookUp(urlOf(pop, originId, name), DEADLINE_MS, async (response) => parseShared(await response.json()));
 }
 
-export async function writeShared(pop: string, originId: string, name: string, shared: unknown): Promise<void> {
-  const headers = { "cache-control": `public, max-age=${Math.ceil(VIEW_USABLE_MS / 1_000)}` };
-  try {
-    await caches.default.put(urlOf(pop, originId, name), new Response(JSON.stringify(shared), { headers }));
-  } catch {
-    // The next isolate asks the coordinator.
-  }
+export function writeShared(pop: string, originId: string, name: string, shared: unknown): Promise<void> {
+  return leave(urlOf(pop, originId, name), JSON.stringify(shared), VIEW_USABLE_MS);
 }
 
 const urlOf = (pop: string, originId: string, name: string): string =>

@@ -14,8 +14,10 @@ import {
   keySetStep,
   mayFetch,
 } from "../../policy/identity/key-set.ts";
+import { isRecord, parseJson } from "../../policy/kernel/json.ts";
 import { algorithmsOf, type KeyName } from "../../policy/identity/token.ts";
 import { readResponseBody } from "../body.ts";
+import { leave, lookUp } from "../pop-cache.ts";
 
 const FETCH_DEADLINE_MS = 2_000;
 const CACHE_DEADLINE_MS = 50;
@@ -164,28 +166,16 @@ export class KeySet {
     }
   }
 
-  async #fromPop(pop: string, nowMs: number): Promise<Fetched | undefined> {
-    try {
-      const response = await withDeadline(caches.default.match(this.#cacheUrl(pop)), CACHE_DEADLINE_MS);
-      const fetchedAtMs = Math.min(nowMs, Number(response?.headers.get(FETCHED_AT) ?? Number.NaN));
-      if (response === undefined || !isLastGood(fetchedAtMs, nowMs)) return undefined;
-      return { text: await response.text(), fetchedAtMs };
-    } catch {
-      // A cache that fails is a miss: the issuer is asked anyway.
-      return undefined;
-    }
+  /** On a miss the issuer is asked anyway. */
+  #fromPop(pop: string, nowMs: number): Promise<Fetched | undefined> {
+    return lookUp(this.#cacheUrl(pop), CACHE_DEADLINE_MS, async (response) => {
+      const fetchedAtMs = Math.min(nowMs, Number(response.headers.get(FETCHED_AT) ?? Number.NaN));
+      return isLastGood(fetchedAtMs, nowMs) ? { text: await response.text(), fetchedAtMs } : undefined;
+    });
   }
 
-  async #toPop(pop: string, text: string, fetchedAtMs: number): Promise<void> {
-    const headers = {
-      "cache-control": `public, max-age=${KEYS_LAST_GOOD_MS / 1_000}`,
-      [FETCHED_AT]: String(fetchedAtMs),
-    };
-    try {
-      await caches.default.put(this.#cacheUrl(pop), new Response(text, { headers }));
-    } catch {
-      // The next isolate asks the issuer.
-    }
+  #toPop(pop: string, text: string, fetchedAtMs: number): Promise<void> {
+    return leave(this.#cacheUrl(pop), text, KEYS_LAST_GOOD_MS, { [FETCHED_AT]: String(fetchedAtMs) });
   }
 
   #cacheUrl(pop: string): string {
@@ -207,13 +197,9 @@ async function importKeys(text: string, { algorithms }: KeySetSource): Promise<r
 }
 
 function jwksOf(text: string): readonly Record<string, unknown>[] {
-  try {
-    const value: unknown = JSON.parse(text);
-    const keys: unknown = typeof value === "object" && value !== null && "keys" in value ? value.keys : undefined;
-    return Array.isArray(keys) ? keys.filter((key) => typeof key === "object" && key !== null) : [];
-  } catch {
-    return [];
-  }
+  const value = parseJson(text);
+  const keys = isRecord(value) ? value["keys"] : undefined;
+  return Array.isArray(keys) ? keys.filter(isRecord) : [];
 }
 
 /** Undefined: a key that cannot be used is as if it were not in the set. */
