@@ -4,11 +4,13 @@ import { BREAKER_DEFAULTS } from "../policy/breaker/types.ts";
 import type { LadderRung } from "../policy/degradation/ladder.ts";
 import { parseAccessEntry } from "./access-entry.ts";
 import { checkIdentity, identitySense } from "./identity-checks.ts";
-import { type AccessFile, BOUNDS, type ConfigFile, type LimitFile, type TenantFile } from "./schema.ts";
+import type { AccessFile, ConfigFile, LimitFile, TenantFile } from "./schema.ts";
+import { BOUNDS } from "./schema-parts.ts";
 import { suggest } from "./suggest.ts";
 import { CONCURRENCY } from "./compile.ts";
 import { durationMs, isExact, parseRate } from "./units.ts";
 import { checkOriginUrl } from "./url-check.ts";
+import { checkWatching } from "./watching-checks.ts";
 
 export type Path = readonly (string | number)[];
 
@@ -40,6 +42,7 @@ export function checkConfig(file: ConfigFile): Finding[] {
   checkRoutePaths(file, found);
   checkRouteIds(file, found);
   checkLadders(file, found);
+  checkWatching(file, found);
   return findings;
 }
 

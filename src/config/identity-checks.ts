@@ -1,6 +1,7 @@
 /** What of the identity rules depends on more than one value. */
 import type { Found } from "./checks.ts";
-import { BOUNDS, type ConfigFile } from "./schema.ts";
+import type { ConfigFile } from "./schema.ts";
+import { BOUNDS } from "./schema-parts.ts";
 import { suggest } from "./suggest.ts";
 import { durationMs } from "./units.ts";
 import { checkJwksUrl } from "./url-check.ts";

@@ -17,7 +17,8 @@ import { checkConfig, checkSense, type Finding } from "./checks.ts";
 import type { Config } from "./model.ts";
 import { normalise } from "./normalise.ts";
 import { type PageSource, readPages } from "./pages/files.ts";
-import { BOUNDS, type ConfigFile, configSchema } from "./schema.ts";
+import { type ConfigFile, configSchema } from "./schema.ts";
+import { BOUNDS } from "./schema-parts.ts";
 
 export interface Problem {
   /** `plans.free.limits.requests.rate`, "" for the whole file. */

@@ -3,6 +3,8 @@
  * durations in milliseconds, token amounts in integer micro-tokens, pages inlined, references resolved by name.
  * It is what the bundle carries, what coordinators store, and what `compile.ts` turns into tables.
  */
+import type { AlertSettings } from "../policy/alerting/types.ts";
+import type { Objective } from "../policy/objectives/types.ts";
 import type { BreakerSettings } from "../policy/breaker/types.ts";
 import type { LadderRung } from "../policy/degradation/ladder.ts";
 import type { JwtAlgorithm } from "../policy/identity/token.ts";
@@ -179,6 +181,13 @@ export interface RouteConfig {
   readonly degraded?: DegradedConfig;
 }
 
+export interface LogSettings {
+  /** Of requests; refusals by policy are logged beside them. */
+  readonly sampleRatio: number;
+  /** Each second in each isolate. */
+  readonly refusalsPerSecond: number;
+}
+
 export interface Config {
   /** Grows with every applied or bundled config; newer wins at coordinators. */
   readonly configVersion: number;
@@ -193,4 +202,7 @@ export interface Config {
   readonly plans: Readonly<Record<string, PlanConfig>>;
   readonly tenants: readonly TenantConfig[];
   readonly routes: readonly RouteConfig[];
+  readonly objectives: readonly Objective[];
+  readonly alerts: AlertSettings;
+  readonly logs: LogSettings;
 }

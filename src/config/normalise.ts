@@ -13,6 +13,7 @@ import type {
   TenantConfig,
 } from "./model.ts";
 import type { ReadPages } from "./pages/files.ts";
+import { normaliseWatching } from "./normalise-watching.ts";
 import type { AccessFile, ConfigFile, LimitFile, OriginFile, RouteFile, TenantFile } from "./schema.ts";
 import { bucketSpec, durationMs, parseRate } from "./units.ts";
 
@@ -61,6 +62,7 @@ export function normalise(file: ConfigFile, pages: ReadPages): Omit<Config, "con
     plans,
     tenants: Object.entries(file.tenants ?? {}).map(([id, tenant]) => normaliseTenant(id, tenant)),
     routes: file.routes.map((route) => normaliseRoute(route, pages)),
+    ...normaliseWatching(file),
   };
 }
 

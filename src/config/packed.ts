@@ -2,6 +2,7 @@
 import { boundedText } from "../http/bounded-text.ts";
 import { isRecord } from "../policy/kernel/json.ts";
 import type { Config } from "./model.ts";
+import { normaliseWatching } from "./normalise-watching.ts";
 
 const PACKED_VERSION = 1;
 /** Unpacked; ten thousand tenants with limits of their own have about 5 MB. */
@@ -22,7 +23,8 @@ export async function unpackConfig(packed: Uint8Array<ArrayBuffer>): Promise<Con
   if (!isRecord(value) || value["v"] !== PACKED_VERSION) throw new TypeError("a config of another version");
   const { config } = value;
   if (!isConfig(config)) throw new TypeError("no config");
-  return config;
+  // What an older release stored says nothing of them.
+  return { ...normaliseWatching({}), ...config };
 }
 
 const LISTS = ["origins", "identity", "tenants", "routes"] as const;

@@ -6,53 +6,9 @@ import * as z from "zod";
 import { LADDER_RUNGS } from "../policy/degradation/ladder.ts";
 import { PAGE_KINDS, PAGE_LANGUAGES, PAGE_MEDIA_TYPES } from "./pages/vocabulary.ts";
 import { JWT_ALGORITHMS } from "../policy/identity/token.ts";
-import { DURATION_PATTERN, RATE_PATTERN } from "./units.ts";
-
-export const BOUNDS = {
-  fileBytes: 1_000_000,
-  /** One page with what is inlined into it; all pages together, because they are in the bundle; one file of a page. */
-  pageBytes: 262_144,
-  pagesBytes: 1_048_576,
-  assetBytes: 131_072,
-  languages: 20,
-  tenants: 10_000,
-  routes: 1_000,
-  origins: 100,
-  plans: 1_000,
-  limitsPerScope: 20,
-  forwardHeaders: 32,
-  /** Addresses, networks and keys of one list. */
-  accessEntries: 1_000,
-  /** Tokens. */
-  burst: 10_000_000,
-  cost: 1_000_000,
-  /** One origin call, and waiting for a coordinator. */
-  deadlineMs: 300_000,
-  backoffMs: 600_000,
-  concurrency: 100_000,
-  clockToleranceMs: 300_000,
-  /** Any duration: a year. */
-  longestMs: 31_536_000_000,
-} as const;
-
-const name = z
-  .string()
-  .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, "must be 1 to 64 of A-Z a-z 0-9 . _ - and begin with a letter or digit");
-const tenantId = z
-  .string()
-  .regex(/^[a-z0-9][a-z0-9._-]{0,63}$/, "must be 1 to 64 of a-z 0-9 . _ - and begin with a letter or digit");
-const headerName = z.string().regex(/^[A-Za-z0-9-]{1,64}$/, "must be a header name of letters, digits and -");
-const duration = z.string().regex(DURATION_PATTERN, 'must be a duration like "500ms", "3s", "10m", "1h", "1d"');
-const failureRatio = z.number().min(0.01).max(0.99);
-const count = (max: number): z.ZodNumber => z.number().int().min(1).max(max);
-
-/** A strict object that says which keys it knows. */
-function strict<Shape extends z.ZodRawShape>(shape: Shape): z.ZodObject<Shape, z.core.$strict> {
-  return z.strictObject(shape, {
-    error: (issue) =>
-      issue.code === "unrecognized_keys" ? `unknown key; valid keys: ${Object.keys(shape).join(", ")}` : undefined,
-  });
-}
+import { BOUNDS, count, duration, failureRatio, headerName, name, strict, tenantId } from "./schema-parts.ts";
+import { alerts, logs, objective } from "./schema-watching.ts";
+import { RATE_PATTERN } from "./units.ts";
 
 const limit = strict({
   rate: z
@@ -385,6 +341,9 @@ export const configSchema = strict({
   plans: z.record(name, plan),
   tenants: z.record(tenantId, tenant).optional(),
   routes: z.array(route).min(1).max(BOUNDS.routes).describe("Tried in order; the first that matches is taken."),
+  objectives: z.record(name, objective).describe("What is promised, by name: error budgets and burn rates.").optional(),
+  alerts: alerts.describe("Who is told what, and when.").optional(),
+  logs: logs.describe("Lines on the runtime's log.").optional(),
 });
 
 /** As a library nothing need be routed, so that a config may hold limits alone. */

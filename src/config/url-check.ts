@@ -28,8 +28,17 @@ export function checkOriginUrl(path: Path, text: string, found: Found): void {
 
 /** Whoever can change what comes from there can make tokens: so https, but for this machine. */
 export function checkJwksUrl(path: Path, text: string, found: Found): void {
+  checkSecureUrl(path, text, "it says whom to believe", found);
+}
+
+/** What is sent there is nobody else's business. */
+export function checkReceiverUrl(path: Path, text: string, found: Found): void {
+  checkSecureUrl(path, text, "it is told what fails", found);
+}
+
+function checkSecureUrl(path: Path, text: string, why: string, found: Found): void {
   const url = checkUrl(path, text, found);
-  if (url?.protocol === "http:" && !isThisMachine(hostOf(url))) found(path, "must be https: it says whom to believe");
+  if (url?.protocol === "http:" && !isThisMachine(hostOf(url))) found(path, `must be https: ${why}`);
   if (url !== undefined && url.hash !== "") found(path, "must have no fragment");
 }
 
@@ -38,11 +47,14 @@ export function checkJwksUrl(path: Path, text: string, found: Found): void {
  * services, in whichever notation. By name and address as written: no name is resolved here, and a platform's own network
  * has to keep its insides to itself.
  */
-export function privateTargets({ origins, identity }: Config): readonly Finding[] {
+export function privateTargets({ origins, identity, alerts }: Config): readonly Finding[] {
   const urls = [
     ...origins.map(({ id, url }) => ({ path: ["origins", id, "url"], url })),
     ...identity.flatMap((rule, index) =>
       rule.type === "jwt" ? [{ path: ["identity", index, "jwks"], url: rule.jwks }] : [],
+    ),
+    ...alerts.receivers.flatMap(({ id, url }) =>
+      url === undefined ? [] : [{ path: ["alerts", "receivers", id, "url"], url }],
     ),
   ];
   return urls.flatMap(({ path, url }) => {

@@ -5,7 +5,7 @@
  */
 import type { Context, MiddlewareHandler, Next } from "hono";
 import type { ConfigSource } from "../config/define.ts";
-import { BOUNDS } from "../config/schema.ts";
+import { BOUNDS } from "../config/schema-parts.ts";
 import type { Edge } from "../edge/edge.ts";
 import {
   type AdmissionRecord,

@@ -7,7 +7,7 @@ import { loadConfigFile } from "../../cli/config-file.ts";
 import { formatProblem, loadConfig, type Problem } from "../../src/config/load.ts";
 import { preparePage } from "../../src/config/pages/prepare.ts";
 import { PAGE_VARIABLES } from "../../src/config/pages/vocabulary.ts";
-import { BOUNDS } from "../../src/config/schema.ts";
+import { BOUNDS } from "../../src/config/schema-parts.ts";
 
 const base = {
   version: 1,

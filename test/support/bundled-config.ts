@@ -1,4 +1,5 @@
 import type { Config } from "../../src/config/model.ts";
+import { normaliseWatching } from "../../src/config/normalise-watching.ts";
 
 /** A minimal normalised config for tests inside workerd. */
 const config: Config = {
@@ -11,6 +12,7 @@ const config: Config = {
   plans: {},
   tenants: [],
   routes: [],
+  ...normaliseWatching({}),
 };
 export default config;
 export const bundledText: string | undefined = undefined;

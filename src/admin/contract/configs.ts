@@ -1,7 +1,7 @@
 /** Configs: the log of versions, and trials. */
 import * as z from "zod";
 import { preparedTemplates } from "../../config/pages/prepared.ts";
-import { BOUNDS } from "../../config/schema.ts";
+import { BOUNDS } from "../../config/schema-parts.ts";
 import { by, DAY_MS, timeMs } from "./common.ts";
 
 const message = z.string().max(500).default("").describe("Why, for those who look later.");

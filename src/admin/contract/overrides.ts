@@ -1,6 +1,6 @@
 /** Overrides: one limit of one tenant, raised or lowered for a while. */
 import * as z from "zod";
-import { BOUNDS } from "../../config/schema.ts";
+import { BOUNDS } from "../../config/schema-parts.ts";
 import { RATE_PATTERN } from "../../config/units.ts";
 import { DAY_MS, reason, tenantParams, timeMs } from "./common.ts";
 

@@ -1,5 +1,5 @@
 /** Files that a page uses, as data: URLs in the page itself: it must not need the origin that cannot answer. */
-import { BOUNDS } from "../schema.ts";
+import { BOUNDS } from "../schema-parts.ts";
 
 export type ReadAsset = (path: string) => Promise<Uint8Array | undefined>;
 

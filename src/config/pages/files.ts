@@ -1,7 +1,8 @@
 /** Which files the config's pages are in, by media type and language; each is read and prepared once. */
 import type { Finding, Path } from "../checks.ts";
 import type { PageForms, PageTemplate } from "../model.ts";
-import { BOUNDS, type ConfigFile, type PageFiles } from "../schema.ts";
+import type { ConfigFile, PageFiles } from "../schema.ts";
+import { BOUNDS } from "../schema-parts.ts";
 import type { ReadAsset } from "./assets.ts";
 import type { PreparePage } from "./prepare.ts";
 import { PAGE_LANGUAGES, PAGE_MEDIA_TYPES, type PageMediaType } from "./vocabulary.ts";

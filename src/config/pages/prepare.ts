@@ -3,7 +3,7 @@
  * comes back with file, line and column. For the build: the Worker never runs it.
  */
 import type { PageTemplate } from "../model.ts";
-import { BOUNDS } from "../schema.ts";
+import { BOUNDS } from "../schema-parts.ts";
 import type { ReadAsset } from "./assets.ts";
 import { inlineHtml, placeIn, securityPolicy } from "./html.ts";
 import { type PageFinding, readTemplate, templateParts } from "./template.ts";

@@ -4,7 +4,7 @@
  */
 import * as z from "zod";
 import type { PageTemplate } from "../model.ts";
-import { BOUNDS } from "../schema.ts";
+import { BOUNDS } from "../schema-parts.ts";
 import { type PageSource, templateName } from "./files.ts";
 import type { PreparedPage } from "./prepare.ts";
 import { PAGE_VARIABLES } from "./vocabulary.ts";

@@ -1,0 +1,215 @@
+/**
+ * What others say to the Monitor object: there is one. It reads the Metrics objects' totals, keeps what became of them by
+ * the minute and the hour, judges objectives, raises alerts and delivers them, and tells dashboards live. It decides
+ * nothing about requests: while it is away, totals go on growing, and it catches up.
+ */
+import type { AlertKind, AlertSettings, Severity } from "../policy/alerting/types.ts";
+import type { Transition } from "../policy/breaker/state-machine.ts";
+import type { Objective } from "../policy/objectives/types.ts";
+import type { Outcome } from "./metrics.ts";
+
+/** There is one. */
+export const MONITOR_OBJECT = "monitor";
+
+/** What it must know of the config. An isolate tells it, because that has it; a newer version wins. */
+export interface MonitorSettings {
+  readonly configVersion: number;
+  readonly origins: readonly string[];
+  readonly routes: readonly { readonly id: string; readonly origin: string }[];
+  readonly objectives: readonly Objective[];
+  readonly alerts: AlertSettings;
+}
+
+/** A breaker's transition, from the outbox of its Origin object: the same one may come again. */
+export interface BreakerNews {
+  readonly originId: string;
+  /** The PoP that was opened or closed alone; undefined: the world's breaker. */
+  readonly pop?: string;
+  readonly transition: Transition;
+  /** When what led to it began: the first failure of the evidence that opened it. */
+  readonly sinceMs: number;
+}
+
+/** What happened between two times. */
+export interface SeriesPoint {
+  readonly fromMs: number;
+  readonly toMs: number;
+  readonly routes: Readonly<Record<string, RoutePoint>>;
+  /** The most throttled, and `other`; then those who asked most. */
+  readonly tenants: Readonly<Record<string, TenantPoint>>;
+}
+
+export interface RoutePoint {
+  readonly outcomes: Readonly<Partial<Record<Outcome, number>>>;
+  /** By LATENCY_BOUNDS_SECONDS, the last +Inf; not cumulative. Of all outcomes, and of the good ones. */
+  readonly buckets: readonly number[];
+  readonly goodBuckets: readonly number[];
+  readonly durationSecondsSum: number;
+}
+
+export interface TenantPoint {
+  readonly admitted: number;
+  readonly throttled: number;
+  /** Would have been throttled by a limit in shadow. */
+  readonly shadowed: number;
+}
+
+export interface BurnStatus {
+  readonly longMs: number;
+  readonly shortMs: number;
+  readonly factor: number;
+  readonly severity: Severity;
+  readonly longBurnRate: number;
+  readonly shortBurnRate: number;
+  readonly burning: boolean;
+  /** Too little traffic to say: it does not burn, whatever the rates. */
+  readonly guarded: boolean;
+}
+
+export interface ObjectiveStatus {
+  readonly objective: Objective;
+  /** Of its own window. */
+  readonly total: number;
+  readonly bad: number;
+  /** Of the budget, 1 to below 0 when it is overspent. */
+  readonly budgetLeftRatio: number;
+  readonly burn: readonly BurnStatus[];
+  /** Since when it has been recorded, if shorter than its window. */
+  readonly recordedSinceMs: number;
+}
+
+/** One outage of an origin, by its breaker's history. */
+export interface Incident {
+  readonly originId: string;
+  readonly pop: string | undefined;
+  /** The first failure that led to it. */
+  readonly beganAtMs: number;
+  /** The breaker opened. */
+  readonly detectedAtMs: number;
+  /** The first delivery of its alert was tried; undefined: not yet, or nobody wants it. */
+  readonly toldAtMs: number | undefined;
+  /** The ramp ended; undefined: it lasts. */
+  readonly recoveredAtMs: number | undefined;
+  readonly reason: string;
+  readonly byHand: boolean;
+}
+
+export interface AlertView {
+  readonly fingerprint: string;
+  readonly kind: AlertKind;
+  readonly severity: Severity;
+  readonly state: "pending" | "firing" | "resolved";
+  readonly labels: Readonly<Record<string, string>>;
+  readonly summary: string;
+  readonly sinceMs: number;
+  readonly firedAtMs: number | undefined;
+  readonly resolvedAtMs: number | undefined;
+  /** Why it is not told. */
+  readonly quiet: { readonly by: "silence" | "inhibition"; readonly id: string } | undefined;
+}
+
+export interface Silence {
+  readonly id: string;
+  /** All must be equal; `kind` and `severity` count as labels. */
+  readonly match: Readonly<Record<string, string>>;
+  readonly untilMs: number;
+  readonly reason: string;
+  readonly by: string;
+}
+
+export interface DeliveryView {
+  readonly id: string;
+  readonly receiver: string;
+  readonly state: "waiting" | "delivered" | "dead";
+  readonly attempts: number;
+  readonly createdAtMs: number;
+  readonly firstAttemptAtMs: number | undefined;
+  readonly nextAttemptAtMs: number | undefined;
+  /** Of the last attempt: a status, or what went wrong. */
+  readonly lastResult: string | undefined;
+  readonly alerts: readonly string[];
+}
+
+/** For `weir size`: what was asked, second by second, within some hours. */
+export interface DemandReport {
+  readonly fromMs: number;
+  readonly toMs: number;
+  readonly tenants: readonly TenantDemand[];
+  readonly origins: readonly OriginDemand[];
+}
+
+/** Rates are tokens a second, over ten seconds; `peak` the most within one second. Quantiles of the histogram's bounds. */
+export interface TenantDemand {
+  readonly tenant: string;
+  readonly p50: number;
+  readonly p95: number;
+  readonly p99: number;
+  readonly peakTokens: number;
+  readonly admitted: number;
+  readonly throttled: number;
+  readonly meanSeconds: number;
+}
+
+export interface OriginDemand {
+  readonly origin: string;
+  readonly p50: number;
+  readonly p95: number;
+  readonly p99: number;
+  /** Calls at once, by Little's law: arrivals a second times mean duration, at p99. */
+  readonly concurrencyP99: number;
+  readonly meanSeconds: number;
+}
+
+export interface MonitorProtocol {
+  /** A Metrics object counted something, at most every 30 s: it reads the totals for as long as somebody calls. */
+  wake(request: { readonly v: 1; readonly shard: number }): Promise<{
+    /** Of the settings it has; 0: none. Isolates with newer ones are asked for them. */
+    readonly configVersion: number;
+  }>;
+  configure(request: { readonly v: 1; readonly settings: MonitorSettings }): Promise<void>;
+  hearBreaker(request: { readonly v: 1; readonly news: BreakerNews }): Promise<void>;
+  /** Points of `stepMs` (minutes, or hours), at most MAX_POINTS of them, the oldest first. */
+  series(request: { readonly v: 1; readonly fromMs: number; readonly toMs: number; readonly stepMs: number }): Promise<{
+    readonly points: readonly SeriesPoint[];
+  }>;
+  objectives(request: { readonly v: 1 }): Promise<{
+    readonly objectives: readonly ObjectiveStatus[];
+    readonly incidents: readonly Incident[];
+  }>;
+  alerts(request: { readonly v: 1 }): Promise<{
+    readonly alerts: readonly AlertView[];
+    readonly silences: readonly Silence[];
+    readonly deliveries: readonly DeliveryView[];
+  }>;
+  silence(request: {
+    readonly v: 1;
+    readonly match: Readonly<Record<string, string>>;
+    readonly forMs: number;
+    readonly reason: string;
+    readonly by: string;
+  }): Promise<Silence | { readonly kind: "full" }>;
+  endSilence(request: { readonly v: 1; readonly id: string }): Promise<{ readonly ended: boolean }>;
+  /** A delivery that is dead is tried anew. */
+  redeliver(request: { readonly v: 1; readonly id: string }): Promise<{ readonly found: boolean }>;
+  demand(request: { readonly v: 1; readonly fromMs: number; readonly toMs: number }): Promise<DemandReport>;
+}
+
+/**
+ * What a dashboard is told over its WebSocket, about once a second while something happens, else every five seconds: JSON
+ * text. It opens with `GET /_weir/api/v1/live`, the subprotocol "weir.live.1" and a session's cookie or a token.
+ */
+export interface LiveTick {
+  readonly v: 1;
+  readonly atMs: number;
+  readonly point: SeriesPoint;
+  readonly breakers: readonly {
+    readonly origin: string;
+    /** closed, open, half-open, ramp, or "unreachable". */
+    readonly state: string;
+    readonly score: number;
+    readonly forced: boolean;
+  }[];
+  readonly firing: number;
+  /** Isolates heard within the last seconds. */
+  readonly edges: number;
+}
