@@ -4,7 +4,6 @@ import { parseAccessEntry } from "../config/access-entry.ts";
 import type { Env } from "../platform/bindings.ts";
 import { callCoordinator, withDeadline } from "../platform/coordinators.ts";
 import { type Maintenance, MAX_ALLOWED_TOGETHER, MAX_MAINTENANCES } from "../policy/degradation/maintenance.ts";
-import { onTrial } from "../policy/rollout/rollout.ts";
 import { originObjectName } from "../protocol/origin.ts";
 import { signature } from "./access.ts";
 import {
@@ -17,6 +16,7 @@ import {
 } from "./contract/maintenance.ts";
 import { originOf, routeOf } from "./lookup.ts";
 import { type CallSite, operation } from "./operation.ts";
+import { askEach, objectsOf } from "./origin-objects.ts";
 import { COORDINATOR_DEADLINE_MS, problem } from "./reply.ts";
 
 const TAG = "Maintenance";
@@ -32,18 +32,11 @@ const listMaintenance = operation(
     result: maintenanceList,
   },
   async ({ env, tables, nowMs }) => {
-    const unreachable: string[] = [];
-    const found = await Promise.all(
-      tables.origins.map(async ({ id }) => {
-        try {
-          return (await readAll(env, id)).map((one) => viewOf(id, one, Math.max(nowMs, one.setAtMs)));
-        } catch {
-          unreachable.push(id);
-          return [];
-        }
-      }),
+    const ids = tables.origins.map(({ id }) => id);
+    const { reached, unreachable } = await askEach(ids, async (id) =>
+      (await readAll(env, id)).map((one) => viewOf(id, one, Math.max(nowMs, one.setAtMs))),
     );
-    return { maintenance: found.flat(), unreachable };
+    return { maintenance: reached.flat(), unreachable };
   },
 );
 
@@ -121,9 +114,6 @@ const endMaintenance = operation(
 );
 
 export const maintenanceOperations = [listMaintenance, setMaintenance, endMaintenance];
-
-/** An origin that a config on trial changes has a coordinator of its own, now or later: it is held back as well. */
-const objectsOf = (originId: string): readonly string[] => [originId, onTrial(originId)].map(originObjectName);
 
 async function readAll(env: Env, originId: string): Promise<readonly Maintenance[]> {
   const asked = callCoordinator(env, "ORIGIN", originObjectName(originId), "listMaintenance", { v: 1 });

@@ -6,12 +6,12 @@ import type * as z from "zod";
 import { type CanonicalResult, canonicalUrl } from "../http/canonical-url.ts";
 import { callCoordinator, withDeadline } from "../platform/coordinators.ts";
 import type { PurgeTarget } from "../policy/cache/purge.ts";
-import { onTrial } from "../policy/rollout/rollout.ts";
 import { originObjectName } from "../protocol/origin.ts";
 import { signature } from "./access.ts";
 import { purgeBody, type PurgeReply, purgeReply, purgesQuery, purgesReply } from "./contract/purges.ts";
 import { tenantOf } from "./lookup.ts";
 import { type CallSite, operation } from "./operation.ts";
+import { askEach, objectsOf } from "./origin-objects.ts";
 import { COORDINATOR_DEADLINE_MS, problem, unknown } from "./reply.ts";
 
 const TAG = "Purges";
@@ -47,8 +47,7 @@ const makePurge = operation(
     const request = { v: 1 as const, target, mode, reason, by: signature(actor, body.by) };
     const { reached, unreachable } = await askEach(origins, async (id) => {
       // What a trial stores is kept apart, and may be found again by the next one.
-      const names = [id, onTrial(id)].map(originObjectName);
-      const calls = names.map((name) => callCoordinator(env, "ORIGIN", name, "purge", request));
+      const calls = objectsOf(id).map((name) => callCoordinator(env, "ORIGIN", name, "purge", request));
       const [own] = await withDeadline(Promise.all(calls), COORDINATOR_DEADLINE_MS);
       return { origin: id, epoch: own?.epoch ?? 0 };
     });
@@ -83,17 +82,6 @@ const listPurges = operation(
 );
 
 export const purgeOperations = [makePurge, listPurges];
-
-async function askEach<Reply>(
-  origins: readonly string[],
-  ask: (id: string) => Promise<Reply>,
-): Promise<{ readonly reached: readonly Reply[]; readonly unreachable: readonly string[] }> {
-  const asked = await Promise.allSettled(origins.map(ask));
-  return {
-    reached: asked.flatMap((outcome) => (outcome.status === "fulfilled" ? [outcome.value] : [])),
-    unreachable: origins.filter((_, index) => asked[index]?.status === "rejected"),
-  };
-}
 
 /** The one that is named, or all, those of a config on trial among them. */
 function originsOf({ tables, edge }: CallSite, id: string | undefined): readonly string[] | Response {

@@ -13,7 +13,6 @@ import { privateTargets } from "../config/url-check.ts";
 import { originSettings } from "../edge/origin-views.ts";
 import type { Env } from "../platform/bindings.ts";
 import { callCoordinator, withDeadline } from "../platform/coordinators.ts";
-import { onTrial } from "../policy/rollout/rollout.ts";
 import { CONTROL_OBJECT } from "../protocol/control.ts";
 import { originObjectName } from "../protocol/origin.ts";
 import { RESTORE_GAP } from "../protocol/recovery.ts";
@@ -32,6 +31,7 @@ import {
   restoreParams,
 } from "./contract/recovery.ts";
 import { type CallSite, operation } from "./operation.ts";
+import { objectsOf } from "./origin-objects.ts";
 import { allowsPrivate, privateRefused, problem, problemType } from "./reply.ts";
 
 const TAG = "Recovery";
@@ -269,8 +269,8 @@ async function placeAgain(env: Env, line: LineOf<"maintenance">, nowMs: number):
   const startInMs = Math.max(0, startsAtMs - nowMs);
   const forMs = endsAtMs - nowMs - startInMs;
   const asked = { routeId: route ?? undefined, startInMs, forMs, allow, pageOnly, reason, by };
-  for (const id of [origin, onTrial(origin)]) {
-    const call = callCoordinator(env, "ORIGIN", originObjectName(id), "placeMaintenance", { v: 1, asked });
+  for (const name of objectsOf(origin)) {
+    const call = callCoordinator(env, "ORIGIN", name, "placeMaintenance", { v: 1, asked });
     await withDeadline(call, DEADLINE_MS);
   }
 }

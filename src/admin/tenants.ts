@@ -8,6 +8,7 @@ import type { TenantFile } from "../config/schema.ts";
 import type { Env } from "../platform/bindings.ts";
 import { callCoordinator, withDeadline } from "../platform/coordinators.ts";
 import { TENANT_INDEX_OBJECT, type TenantRow, type TenantWrite } from "../protocol/tenant-index.ts";
+import { wordsOfTenant, wordsSearched } from "../protocol/tenant-words.ts";
 import {
   importBody,
   importReply,
@@ -286,13 +287,10 @@ async function indexPage(
 
 /** All of the file's that are asked for, in order of id. Their suspensions are asked for where they decide. */
 async function fileTenants(call: CallSite, { search, plan, suspended }: ListQuery): Promise<TenantView[]> {
-  const words = search
-    .toLowerCase()
-    .split(/[^\p{L}\p{N}]+/u)
-    .filter((word) => word !== "");
+  const words = wordsSearched(search);
   const views = call.tables.config.tenants
     .filter((tenant) => plan === undefined || tenant.plan === plan)
-    .filter(({ id }) => words.every((word) => id.split(/[._-]/).some((part) => part.startsWith(word))))
+    .filter(({ id }) => words.every((word) => wordsOfTenant(id, "").some((own) => own.startsWith(word))))
     .map(viewOfFile)
     .toSorted(byId);
   if (suspended === undefined) return views;

@@ -13,7 +13,7 @@ import type {
   TenantStanding,
   TenantWrite,
 } from "../../protocol/tenant-index.ts";
-import { wordsOfTenant, wordsSearched } from "./words.ts";
+import { wordsOfTenant, wordsSearched } from "../../protocol/tenant-words.ts";
 
 const SCHEMA_VERSION = 1;
 /** Of tenants that were removed so many are remembered; the oldest give way. */
