@@ -93,4 +93,5 @@ export const OBJECT_CLASSES = {
   METRICS: "Metrics",
   CONTROL: "Control",
   TENANT_INDEX: "TenantIndex",
+  MONITOR: "Monitor",
 } as const;

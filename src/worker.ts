@@ -3,7 +3,7 @@ import bundledConfig, { bundledText } from "#bundled-config";
 import { answerWith, type Front, newEdge, newFront } from "./front.ts";
 import type { Env, WorkerEnv } from "./platform/bindings.ts";
 
-export { Control, Metrics, Origin, Tenant, TenantIndex } from "./objects.ts";
+export { Control, Metrics, Monitor, Origin, Tenant, TenantIndex } from "./objects.ts";
 
 /** The isolate's one piece of state, made on the first request. */
 let front: Front | undefined;

@@ -48,6 +48,13 @@ export const ACCESS = {
   beginRestore: { role: "admin", kind: "write" },
   restoreLines: { role: "admin", kind: "write" },
   endRestore: { role: "admin", kind: "write" },
+  readSeries: { role: "reader", kind: "read" },
+  readDemand: { role: "reader", kind: "read" },
+  readObjectives: { role: "reader", kind: "read" },
+  listAlerts: { role: "reader", kind: "read" },
+  makeSilence: { role: "operator", kind: "write" },
+  endSilence: { role: "operator", kind: "write" },
+  redeliver: { role: "operator", kind: "write" },
   readAudit: { role: "reader", kind: "read" },
 } as const satisfies Readonly<Record<string, Access>>;
 

@@ -1,5 +1,6 @@
 /** What the admin API takes and gives: shared by the Worker, the command line and the dashboard. */
 export { API_BASE } from "./contract/common.ts";
+export type { AlertsReply, AlertView, DeliveryView, SilenceBody, SilenceView } from "./contract/alerts.ts";
 export type { AuditEntry, AuditPage } from "./contract/audit.ts";
 export type { BreakerTransition, BreakerView } from "./contract/breakers.ts";
 export type {
@@ -13,6 +14,8 @@ export type { ExplainBody, ExplainReply } from "./contract/explain.ts";
 export type { CreatedKey, CreateKeyBody, KeyView, RotatedKey, RotateKeyBody } from "./contract/keys.ts";
 export type { MaintenanceBody, MaintenanceList, MaintenanceView } from "./contract/maintenance.ts";
 export type { LimitList, LimitView } from "./contract/limits.ts";
+export type { DemandReply, SeriesPointView, SeriesReply } from "./contract/monitoring.ts";
+export type { IncidentView, ObjectivesReply, ObjectiveView } from "./contract/objectives.ts";
 export type { OverrideBody, OverrideView } from "./contract/overrides.ts";
 export type { PagePreview } from "./contract/pages.ts";
 export type { PurgeBody, PurgeReply, PurgesReply, PurgeTargetView } from "./contract/purges.ts";

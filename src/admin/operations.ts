@@ -1,4 +1,5 @@
 /** All routes of the admin API, in the order of its document. */
+import { alertOperations } from "./alerts.ts";
 import { auditOperations } from "./audit.ts";
 import { backupOperations } from "./backups.ts";
 import { breakerOperations } from "./breakers.ts";
@@ -6,12 +7,14 @@ import { configOperations } from "./configs.ts";
 import { explainOperations } from "./explain.ts";
 import { keyOperations } from "./keys.ts";
 import { maintenanceOperations } from "./maintenance.ts";
+import { objectiveOperations } from "./objectives.ts";
 import type { Operation } from "./operation.ts";
 import { limitOperations } from "./limits.ts";
 import { overrideOperations } from "./overrides.ts";
 import { pageOperations } from "./pages.ts";
 import { purgeOperations } from "./purges.ts";
 import { restoreOperations } from "./restores.ts";
+import { seriesOperations } from "./series.ts";
 import { statusOperations } from "./status.ts";
 import { tailOperations } from "./tail.ts";
 import { tenantOperations } from "./tenants.ts";
@@ -30,6 +33,9 @@ export const OPERATIONS: readonly Operation[] = [
   ...pageOperations,
   ...explainOperations,
   ...tailOperations,
+  ...seriesOperations,
+  ...objectiveOperations,
+  ...alertOperations,
   ...tokenOperations,
   ...auditOperations,
   ...backupOperations,

@@ -1,6 +1,7 @@
 /** The Worker's bindings, as `wrangler.toml` and `local/` provide them. */
 import type { ControlProtocol } from "../protocol/control.ts";
 import type { MetricsProtocol } from "../protocol/metrics.ts";
+import type { MonitorProtocol } from "../protocol/monitor.ts";
 import type { OriginProtocol } from "../protocol/origin.ts";
 import type { TenantIndexProtocol } from "../protocol/tenant-index.ts";
 import type { TenantProtocol } from "../protocol/tenant.ts";
@@ -12,6 +13,7 @@ export interface CoordinatorProtocols {
   METRICS: MetricsProtocol;
   CONTROL: ControlProtocol;
   TENANT_INDEX: TenantIndexProtocol;
+  MONITOR: MonitorProtocol;
 }
 export type CoordinatorKind = keyof CoordinatorProtocols;
 
@@ -32,6 +34,8 @@ export interface Env {
   readonly CONTROL?: DurableObjectNamespace;
   /** Tenants that are not in the file, for looking through them. */
   readonly TENANT_INDEX?: DurableObjectNamespace;
+  /** What became of the counters, by the minute; objectives and alerts. Without it nothing is recorded. */
+  readonly MONITOR?: DurableObjectNamespace;
   /** KV: last good answers, for when an origin is down. Without it there are none. */
   readonly SNAPSHOTS?: KVNamespace;
   /** Local only. */

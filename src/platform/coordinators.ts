@@ -12,13 +12,13 @@ export class BindingMissing extends Error {
   override readonly name = "BindingMissing";
 }
 
-type Method<K extends CoordinatorKind> = keyof CoordinatorProtocols[K] & string;
-type Argument<K extends CoordinatorKind, M extends Method<K>> = CoordinatorProtocols[K][M] extends (
+export type Method<K extends CoordinatorKind> = keyof CoordinatorProtocols[K] & string;
+export type Argument<K extends CoordinatorKind, M extends Method<K>> = CoordinatorProtocols[K][M] extends (
   argument: infer A,
 ) => Promise<unknown>
   ? A
   : never;
-type Reply<K extends CoordinatorKind, M extends Method<K>> = CoordinatorProtocols[K][M] extends (
+export type Reply<K extends CoordinatorKind, M extends Method<K>> = CoordinatorProtocols[K][M] extends (
   argument: never,
 ) => Promise<infer R>
   ? R

@@ -11,6 +11,9 @@ import type { Outcome } from "./metrics.ts";
 /** There is one. */
 export const MONITOR_OBJECT = "monitor";
 
+/** Of one reply of `series`: a day of minutes, and a month of hours. */
+export const MAX_POINTS = 1_500;
+
 /** What it must know of the config. An isolate tells it, because that has it; a newer version wins. */
 export interface MonitorSettings {
   readonly configVersion: number;
