@@ -53,7 +53,7 @@ export default defineConfig({
         // Pure code, on Node: policies, config, HTTP, command line parsing.
         test: {
           name: "unit",
-          include: ["test/{policy,config,http,fuzz,conformance/policy}/**/*.test.ts", "test/*.test.ts"],
+          include: ["test/{policy,config,http,protocol,ops,fuzz,conformance/policy}/**/*.test.ts", "test/*.test.ts"],
           environment: "node",
           // No test here changes a global or a module: files may share a process, and its imports.
           isolate: false,

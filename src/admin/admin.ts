@@ -18,6 +18,7 @@ import { maxBodyBytes, type Operation, routePath } from "./operation.ts";
 import { OPERATIONS } from "./operations.ts";
 import { problem, problemType } from "./reply.ts";
 import { performWrite, type WriteResult } from "./writes.ts";
+import { series } from "../protocol/series.ts";
 
 /** One call of somebody who may come in. */
 interface Visit {
@@ -173,7 +174,7 @@ export class Admin {
   }
 
   #countRefused(reason: string): void {
-    this.#edge.counters.countEvent(`weir_admin_refused_total{reason="${reason}"}`);
+    this.#edge.counters.countEvent(series("weir_admin_refused_total", { reason }));
   }
 }
 

@@ -12,6 +12,7 @@ import type { Edge } from "./edge.ts";
 import type { Caller } from "./exchange.ts";
 import type { Admission, AdmitRequest } from "./lessees.ts";
 import type { Charged } from "./lessees/charged.ts";
+import { series } from "../protocol/series.ts";
 
 const NO_LIMITS: readonly LimitConfig[] = [];
 const SHED_RETRY_AFTER_MS = 1_000;
@@ -108,7 +109,7 @@ function refusedBy(
 }
 
 function countRefused(edge: Edge, { origin }: BulkheadCall, reason: Refusal): void {
-  edge.counters.countEvent(`weir_bulkhead_refused_total{origin="${origin.id}",reason="${reason}"}`);
+  edge.counters.countEvent(series("weir_bulkhead_refused_total", { origin: origin.id, reason }));
 }
 
 function admit(

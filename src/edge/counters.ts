@@ -7,6 +7,7 @@
 import { LATENCY_BOUNDS_SECONDS, latencyBucket } from "../policy/kernel/histogram.ts";
 import { METRICS_PROTOCOL_VERSION, type MetricsBatch, type Outcome } from "../protocol/metrics.ts";
 import type { Tail } from "./tail.ts";
+import { type Series, series } from "../protocol/series.ts";
 
 const FLUSH_INTERVAL_MS = 1_000;
 /** Tenants counted by name; the others are counted as `other`, so that names cannot fill the memory. */
@@ -30,7 +31,7 @@ export class Counters {
   readonly #edgeId: string;
   #routes = new Map<string, RouteCounts>();
   #tenants = new Map<string, TenantCounts>();
-  #events = new Map<string, number>();
+  #events = new Map<Series, number>();
   #seq = 0;
   #unacknowledged: MetricsBatch | undefined;
   #flushScheduled = false;
@@ -70,19 +71,19 @@ export class Counters {
   }
 
   /** Counts something rare, by its full series name. */
-  countEvent(series: string, by = 1): void {
-    const known = this.#events.get(series);
+  countEvent(event: Series, by = 1): void {
+    const known = this.#events.get(event);
     if (known === undefined && this.#events.size >= MAX_EVENTS) {
-      const dropped = "weir_dropped_series_total";
+      const dropped = series("weir_dropped_series_total");
       this.#events.set(dropped, (this.#events.get(dropped) ?? 0) + by);
       return;
     }
-    this.#events.set(series, (known ?? 0) + by);
+    this.#events.set(event, (known ?? 0) + by);
   }
 
   /** Counted since the last batch. */
-  hasEvent(series: string): boolean {
-    return this.#events.has(series);
+  hasEvent(event: Series): boolean {
+    return this.#events.has(event);
   }
 
   /** True for the one caller that now has to flush after FLUSH_INTERVAL_MS. */

@@ -22,6 +22,7 @@ import { tableSize } from "./table-size.ts";
 import { Tail } from "./tail.ts";
 import { TenantProfiles } from "./tenant-profiles.ts";
 import { TrialCounts } from "./trial-counts.ts";
+import { series } from "../protocol/series.ts";
 
 /** Callers by address whose partition, and whose address as numbers, is remembered. */
 const MAX_KNOWN_ADDRESSES = 10_000;
@@ -90,8 +91,8 @@ export class Edge {
     this.proxyPrincipals = new LRUCache({ max: tableSize(MAX_PROXY_PRINCIPALS, other) });
     this.tokens = new Tokens({
       now: this.now,
-      count: (series) => {
-        this.counters.countEvent(series);
+      count: (event) => {
+        this.counters.countEvent(event);
       },
       beside: other?.tokens,
     });
@@ -99,9 +100,8 @@ export class Edge {
     this.config = other?.config ?? this.#ownConfig(config, text);
     this.lessees = new Lessees({
       ...shared,
-      onShadowRefused: (coordinatorName, limit, count) => {
-        const series = `weir_limit_shadow_refused_total{coordinator="${coordinatorName}",limit="${limit.id}"}`;
-        this.counters.countEvent(series, count);
+      onShadowRefused: (_coordinatorName, limit, count) => {
+        this.counters.countEvent(series("weir_limit_shadow_refused_total", { limit: limit.id }), count);
       },
       onRecord: (coordinatorName, record) => {
         const tenantId = tenantOfCoordinator(coordinatorName);
@@ -113,14 +113,14 @@ export class Edge {
       now: this.now,
       recordAtMs: (coordinatorName) => this.lessees.recordAtMs(coordinatorName),
       onFailure: () => {
-        this.counters.countEvent("weir_tenant_lookup_failures_total");
+        this.counters.countEvent(series("weir_tenant_lookup_failures_total"));
       },
       beside: other?.profiles,
     });
     this.purges = new Purges({
       now: this.now,
-      countEvent: (series) => {
-        this.counters.countEvent(series);
+      countEvent: (event) => {
+        this.counters.countEvent(event);
       },
       beside: other?.purges,
     });
@@ -145,12 +145,12 @@ export class Edge {
       now: this.now,
       random: this.random,
       onFailure: () => {
-        this.counters.countEvent("weir_config_refresh_failures_total");
+        this.counters.countEvent(series("weir_config_refresh_failures_total"));
       },
       onSwap: () => {
         this.#policyHeaders = new Map();
         this.#policyHeaderCount = 0;
-        this.counters.countEvent("weir_config_swaps_total");
+        this.counters.countEvent(series("weir_config_swaps_total"));
       },
     });
   }

@@ -22,6 +22,7 @@ import { record } from "./stages/record.ts";
 import { respond } from "./stages/respond.ts";
 import { rollout } from "./stages/rollout.ts";
 import { route } from "./stages/route.ts";
+import { series } from "../protocol/series.ts";
 
 export type Stage = (edge: Edge, x: Exchange) => StageAnswer;
 
@@ -56,7 +57,7 @@ export async function passThrough(stages: readonly Stage[], edge: Edge, x: Excha
     }
     response = respond(edge, x, answer ?? plainAnswer(x));
   } catch (error) {
-    edge.counters.countEvent("weir_internal_errors_total");
+    edge.counters.countEvent(series("weir_internal_errors_total"));
     logError({ requestId: x.requestId, error: String(error) });
     response = plainAnswer(x);
     x.served = "fallback";

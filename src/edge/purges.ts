@@ -25,6 +25,7 @@ import { placeOf } from "../policy/cache/storing.ts";
 import type { StoredResponse } from "./cache/response-store.ts";
 import { originObjectName } from "../protocol/origin.ts";
 import { findSharedPurges, tellSharedPurges } from "./shared-purges.ts";
+import { type Series, series } from "../protocol/series.ts";
 
 const FRESH_MS = 2_000;
 const ASK_FIRST_MS = 4_500;
@@ -119,7 +120,7 @@ export interface PurgeStats {
 export class Purges {
   readonly stats: PurgeStats = { calls: 0, failedCalls: 0, shared: 0 };
   readonly #now: () => number;
-  readonly #countEvent: (series: string) => void;
+  readonly #countEvent: (series: Series) => void;
   /** One for each configured origin: bounded by the config. */
   readonly #origins = new Map<string, OriginPurges>();
 
@@ -127,7 +128,7 @@ export class Purges {
 
   constructor(options: {
     readonly now: () => number;
-    readonly countEvent: (series: string) => void;
+    readonly countEvent: (series: Series) => void;
     /** Others, of which these know what they know; then neighbours are told nothing. */
     readonly beside?: Purges | undefined;
   }) {
@@ -202,7 +203,7 @@ export class Purges {
         waitUntil(tellSharedPurges(pop, originId, { news: known.all(askedAtMs), askedAtMs }));
     } catch (error) {
       this.stats.failedCalls++;
-      this.#countEvent(`weir_purge_calls_failed_total{origin="${originId}"}`);
+      this.#countEvent(series("weir_purge_calls_failed_total", { origin: originId }));
       throw error;
     }
   }

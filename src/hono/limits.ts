@@ -30,6 +30,7 @@ import { verdictOfStatus } from "../policy/forwarding/verdict.ts";
 import { hash32 } from "../policy/kernel/hash.ts";
 import { MICRO_TOKENS_PER_TOKEN } from "../policy/limits/types.ts";
 import { edgeOf, noteCaller } from "./edges.ts";
+import { series } from "../protocol/series.ts";
 
 /** `METRICS` and the secrets where they are used. */
 export type LimitsBindings = Env & Required<Pick<Env, "TENANT">>;
@@ -131,7 +132,7 @@ function accept(edge: Edge, x: Exchange, name: NamedTenant | undefined): StageAn
   const { id, plan, principal = "" } = typeof name === "string" ? { id: name } : name;
   const tenant = x.tables.tenant(id) ?? (plan === undefined ? undefined : x.tables.tenantOn(plan, id));
   if (tenant === undefined) {
-    edge.counters.countEvent("weir_unknown_tenant_total");
+    edge.counters.countEvent(series("weir_unknown_tenant_total"));
     return refuse(x, "denied");
   }
   x.caller = {

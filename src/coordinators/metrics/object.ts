@@ -9,6 +9,7 @@ import {
   type TailReply,
   type TailRequest,
 } from "../../protocol/metrics.ts";
+import { series } from "../../protocol/series.ts";
 import { Listeners } from "./listeners.ts";
 import { MetricsStorage } from "./storage.ts";
 
@@ -21,7 +22,7 @@ const MAX_EDGES = 5_000;
 const HEARD_LATELY_MS = 5_000;
 /** They are counted anew after so long. */
 const COUNT_EDGES_MS = 1_000;
-const DROPPED_SERIES = "weir_dropped_series_total";
+const DROPPED_SERIES = series("weir_dropped_series_total");
 
 export class Metrics extends DurableObject<Env> implements MetricsProtocol {
   readonly #storage: MetricsStorage;

@@ -28,6 +28,7 @@ import type { Landing, SharedAnswer } from "./flights.ts";
 import { MAX_STORED_BYTES, type StoredResponse } from "./response-store.ts";
 import { stillStanding } from "./standing.ts";
 import { keyOf } from "./key.ts";
+import { series } from "../../protocol/series.ts";
 
 /** Answers, not failures: they retire what is stored (serving it on would be an authorisation bug). */
 const RETIRING_STATUS: readonly number[] = [401, 403, 404, 410];
@@ -183,7 +184,7 @@ function recordOf(
 
 function tagsOf(edge: Edge, header: string | null): readonly string[] {
   const { tags, ignored } = parseTags(header);
-  if (ignored > 0) edge.counters.countEvent("weir_cache_tags_ignored_total", ignored);
+  if (ignored > 0) edge.counters.countEvent(series("weir_cache_tags_ignored_total"), ignored);
   return tags;
 }
 

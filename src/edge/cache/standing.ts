@@ -4,6 +4,7 @@ import type { Edge } from "../edge.ts";
 import type { CacheContext, Exchange } from "../exchange.ts";
 import type { PurgeSite } from "../purges.ts";
 import type { StoredResponse } from "./response-store.ts";
+import { series } from "../../protocol/series.ts";
 
 /** The entry, stale where a soft purge has hit it; undefined where a hard one has. Nothing to do while none is new. */
 export function standing(
@@ -15,7 +16,7 @@ export function standing(
   if (entry === undefined || entry.purgeEpoch >= purges.epoch) return entry;
   const mode = purges.apply(key, entry);
   if (mode === undefined) return entry;
-  edge.counters.countEvent(`weir_purged_responses_total{mode="${mode}"}`);
+  edge.counters.countEvent(series("weir_purged_responses_total", { mode }));
   if (mode === "soft") return entry;
   x.waitUntil(edge.responses.forget(key));
   return undefined;
@@ -33,7 +34,7 @@ export function stillStanding(
 
 /** The origin's coordinator is out of reach: what is stored is served, whatever was purged meanwhile. */
 export function countUnpurged(edge: Edge, { origin }: CompiledRoute): void {
-  edge.counters.countEvent(`weir_served_without_purges_total{origin="${origin.id}"}`);
+  edge.counters.countEvent(series("weir_served_without_purges_total", { origin: origin.id }));
 }
 
 export const purgeSite = ({ env, waitUntil, pop }: Exchange, { origin }: CompiledRoute): PurgeSite => ({

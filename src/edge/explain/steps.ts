@@ -18,6 +18,7 @@ import { explainCache } from "./cache-step.ts";
 import { accessPath, DEFAULT, routePath, tenantPath } from "./config-paths.ts";
 import { explainLimits } from "./limit-step.ts";
 import { type Decided, passed, refused, type Seen, type Step } from "./step.ts";
+import { ON_DENY } from "../stages/access.ts";
 
 type Describe = (seen: Seen) => Decided | Promise<Decided>;
 
@@ -144,7 +145,7 @@ function explainAccess(seen: Seen): Decided {
 }
 
 /** As `access` counted it: the edge beside counts for nobody else. */
-const isDenied = ({ edge }: Seen): boolean => edge.counters.hasEvent('weir_access_refused_total{list="deny"}');
+const isDenied = ({ edge }: Seen): boolean => edge.counters.hasEvent(ON_DENY);
 
 function explainMaintenance({ x }: Seen): Decided {
   const { maintenance: verdict, route: matched } = x;

@@ -15,6 +15,7 @@ import {
 } from "../../policy/identity/token.ts";
 import { tableSize } from "../table-size.ts";
 import { type IssuerKey, KeySet, type KeySetSite } from "./key-sets.ts";
+import { type Series, series } from "../../protocol/series.ts";
 
 const MAX_TOKENS = 10_000;
 /** A config has at most 16 rules. */
@@ -41,7 +42,7 @@ export type TokenVerdict =
 
 export interface TokensOptions {
   readonly now: () => number;
-  readonly count: (series: string) => void;
+  readonly count: (series: Series) => void;
   /** Others, whose issuers' keys these go by. */
   readonly beside?: Tokens | undefined;
 }
@@ -126,7 +127,7 @@ export class Tokens {
   }
 
   #refused(reason: string): TokenVerdict {
-    this.#options.count(`weir_tokens_refused_total{reason="${reason}"}`);
+    this.#options.count(series("weir_tokens_refused_total", { reason }));
     return BAD;
   }
 
@@ -146,8 +147,8 @@ export class Tokens {
     let keySet = this.#keySets.get(name);
     if (keySet === undefined) {
       const { now, count } = this.#options;
-      const onEvent = (event: string): void => {
-        count(`weir_jwks_fetches_total{issuer="${issuer}",result="${event}"}`);
+      const onEvent = (result: string): void => {
+        count(series("weir_jwks_fetches_total", { issuer, result }));
       };
       keySet = new KeySet({ jwks, algorithms }, { now, onEvent });
       this.#keySets.set(name, keySet);

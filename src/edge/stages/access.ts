@@ -8,6 +8,10 @@ import { standingOf } from "../../config/access.ts";
 import type { Edge } from "../edge.ts";
 import type { Exchange, StageAnswer } from "../exchange.ts";
 import { refuse } from "../refuse.ts";
+import { series } from "../../protocol/series.ts";
+
+export const ON_DENY = series("weir_access_refused_total", { list: "deny" });
+const NOT_ON_ALLOW = series("weir_access_refused_total", { list: "allow" });
 
 export function access(edge: Edge, x: Exchange): StageAnswer {
   const { caller } = x;
@@ -19,10 +23,10 @@ export function access(edge: Edge, x: Exchange): StageAnswer {
       caller.exempt = true;
       return undefined;
     case "denied":
-      edge.counters.countEvent('weir_access_refused_total{list="deny"}');
+      edge.counters.countEvent(ON_DENY);
       return refuse(x, "denied");
     case "unlisted":
-      edge.counters.countEvent('weir_access_refused_total{list="allow"}');
+      edge.counters.countEvent(NOT_ON_ALLOW);
       return refuse(x, "denied");
   }
 }

@@ -11,6 +11,7 @@ import type { Edge } from "../edge.ts";
 import { atEnd, type Caller, type ChargeTerms, type Exchange, type StageAnswer } from "../exchange.ts";
 import type { Admission, AdmitRequest } from "../lessees.ts";
 import type { Charged } from "../lessees/charged.ts";
+import { series } from "../../protocol/series.ts";
 
 /** Before the cache: charges, or on `charge: "miss"` only sees to it that the caller's key still stands. */
 export function admit(edge: Edge, x: Exchange): StageAnswer {
@@ -84,7 +85,7 @@ function isBusy({ violated }: { readonly violated: readonly LimitConfig[] }): bo
 
 function noteFailMode(edge: Edge, x: Exchange, mode: FailMode): void {
   x.failMode = mode;
-  edge.counters.countEvent(`weir_limit_failed_total{tenant="${x.caller?.tenant.id ?? "none"}",mode="${mode}"}`);
+  edge.counters.countEvent(series("weir_limit_failed_total", { tenant: x.caller?.tenant.id ?? "none", mode }));
 }
 
 /**

@@ -18,6 +18,7 @@ import type { Edge } from "../edge.ts";
 import { type Answer, atEnd, type CacheContext, type Exchange, type StageAnswer } from "../exchange.ts";
 import { fieldsOf } from "../outbound.ts";
 import { refuse } from "../refuse.ts";
+import { series } from "../../protocol/series.ts";
 
 /** Conditions that only the origin can judge: such requests pass the cache by. */
 const PRECONDITIONS: readonly string[] = ["if-match", "if-unmodified-since"];
@@ -196,7 +197,7 @@ async function follow(
   flight: Flight,
   sinceMs: number,
 ): Promise<Answer | undefined> {
-  edge.counters.countEvent("weir_cache_collapsed_total");
+  edge.counters.countEvent(series("weir_cache_collapsed_total"));
   const landing = await flight.follow(route.deadlineMs * FOLLOW_RATIO);
   if (landing === undefined) {
     edge.flights.giveUp(flightKeyOf(x, context), flight);

@@ -16,6 +16,7 @@ import type { CompiledRoute } from "../../config/tables.ts";
 import type { StoredResponse } from "../cache/response-store.ts";
 import { countUnpurged, purgeSite, stillStanding } from "../cache/standing.ts";
 import { noteAnswer } from "./forward.ts";
+import { series } from "../../protocol/series.ts";
 
 const REPEATABLE_METHODS: readonly string[] = ["GET", "HEAD", "OPTIONS"];
 
@@ -26,7 +27,7 @@ export async function degrade(edge: Edge, x: Exchange): Promise<Response> {
   const { route, failure } = x;
   if (route === undefined || failure === undefined) return lastResort(x.requestId, x.request.headers.get("accept"));
   x.proxyError = PROXY_ERROR[failure.reason];
-  edge.counters.countEvent(`weir_origin_failures_total{origin="${route.origin.id}",reason="${failure.reason}"}`);
+  edge.counters.countEvent(series("weir_origin_failures_total", { origin: route.origin.id, reason: failure.reason }));
   tellFollowers(edge, x, failure);
   await renewPurges(edge, x, route);
   const isMaintenance = failure.reason === "maintenance";
@@ -34,7 +35,7 @@ export async function degrade(edge: Edge, x: Exchange): Promise<Response> {
   for (const rung of rungs) {
     const answer = await climb(edge, x, route, rung, failure);
     const result = answer === undefined ? "nothing" : "answered";
-    edge.counters.countEvent(`weir_rungs_total{route="${route.id}",rung="${rung}",result="${result}"}`);
+    edge.counters.countEvent(series("weir_rungs_total", { route: route.id, rung, result }));
     if (answer === undefined) continue;
     x.rung = rung;
     noteInCacheStatus(x, rung, failure);

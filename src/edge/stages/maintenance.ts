@@ -9,6 +9,7 @@ import type { Edge } from "../edge.ts";
 import type { Caller, Exchange, StageAnswer } from "../exchange.ts";
 import { endOfLadder, PROXY_ERROR } from "../fallback.ts";
 import { siteOf } from "../origin-views.ts";
+import { series } from "../../protocol/series.ts";
 
 export function maintenance(edge: Edge, x: Exchange): StageAnswer {
   const { route, caller } = x;
@@ -34,10 +35,12 @@ function pageOnly(
   { retryAfterMs }: Extract<MaintenanceVerdict, { kind: "held" }>,
 ): Response {
   edge.origins.keepCurrent(x, route.origin, edge.now());
-  edge.counters.countEvent(`weir_origin_failures_total{origin="${route.origin.id}",reason="maintenance"}`);
+  edge.counters.countEvent(series("weir_origin_failures_total", { origin: route.origin.id, reason: "maintenance" }));
   x.failure = { reason: "maintenance", retryAfterMs, response: undefined };
   x.proxyError = PROXY_ERROR.maintenance;
   const answer = endOfLadder(x, { reason: "maintenance", retryAfterMs, byHand: true });
-  edge.counters.countEvent(`weir_rungs_total{route="${route.id}",rung="${x.rung}",result="answered"}`);
+  edge.counters.countEvent(
+    series("weir_rungs_total", { route: route.id, rung: x.rung ?? "plain", result: "answered" }),
+  );
   return answer;
 }

@@ -6,6 +6,7 @@ import type { Outcome } from "../../protocol/metrics.ts";
 import type { Edge } from "../edge.ts";
 import type { Exchange } from "../exchange.ts";
 import { lateCostMicro } from "../../policy/limits/late-cost.ts";
+import { series } from "../../protocol/series.ts";
 
 const FLUSH_DEADLINE_MS = 5_000;
 export const METRICS_OBJECT = "metrics:0";
@@ -31,7 +32,7 @@ function settleCharge(edge: Edge, x: Exchange): void {
   if (x.failure !== undefined && x.served !== "failover") admission.charged.refund();
   if (route?.lateCost === undefined || x.lateCost === undefined) return;
   const extraMicro = lateCostMicro(x.lateCost, route.costMicro, route.lateCost.mostMicro);
-  if (extraMicro === undefined) edge.counters.countEvent(`weir_late_cost_invalid_total{route="${route.id}"}`);
+  if (extraMicro === undefined) edge.counters.countEvent(series("weir_late_cost_invalid_total", { route: route.id }));
   else admission.charged.settle(extraMicro, edge.now());
 }
 
@@ -68,7 +69,7 @@ async function reportTrial(edge: Edge, x: Exchange): Promise<void> {
     edge.config.heard(inForce, x);
   } catch {
     // Kept, and sent again with the same number by the next report.
-    edge.counters.countEvent("weir_trial_report_failures_total");
+    edge.counters.countEvent(series("weir_trial_report_failures_total"));
   }
 }
 
@@ -97,6 +98,6 @@ async function flush(edge: Edge, x: Exchange): Promise<void> {
     edge.tail.follow(tail, edge.now());
   } catch {
     // Kept, and sent again with the same number by the next flush.
-    edge.counters.countEvent("weir_metrics_flush_failures_total");
+    edge.counters.countEvent(series("weir_metrics_flush_failures_total"));
   }
 }

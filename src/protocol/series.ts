@@ -1,0 +1,417 @@
+/**
+ * Every metric there is: name, type, labels, what it means. What counts, what is exposed, `ops/` and docs/monitoring.md
+ * are made of this table; a name or a label that is not in it does not compile. Names by Prometheus' convention: `weir_`,
+ * base units, `_total` for counters. Labels are few and closed: ids of the config, words of Weir. A tenant is a label only
+ * where the exposition keeps to the heaviest.
+ */
+interface Metric {
+  readonly type: "counter" | "gauge" | "histogram";
+  /** In this order. */
+  readonly labels: readonly string[];
+  /** What one is, or is counted; a ratio is 0..1. */
+  readonly unit: "requests" | "seconds" | "ratio" | "tokens" | "flag" | "count";
+  readonly help: string;
+  /** Counted by isolates under its own name, as something rare. */
+  readonly event?: true;
+  /** Kept apart until it is exposed; there it is summed over these. */
+  readonly summedOver?: readonly string[];
+}
+
+const NO_LABELS = [] as const;
+
+export const METRICS = {
+  // Requests, and who may make them.
+  weir_requests_total: {
+    type: "counter",
+    labels: ["origin", "route", "outcome"],
+    unit: "requests",
+    help: "Requests by what answered them. Exact.",
+  },
+  weir_request_duration_seconds: {
+    type: "histogram",
+    labels: ["origin", "route"],
+    unit: "seconds",
+    help: "Time from a request's arrival to its answer.",
+  },
+  weir_good_request_duration_seconds: {
+    type: "histogram",
+    labels: ["origin", "route"],
+    unit: "seconds",
+    help: "The same, of requests that the origin or a fresh entry answered: what latency objectives count.",
+  },
+  weir_limit_decisions_total: {
+    type: "counter",
+    labels: ["decision"],
+    unit: "requests",
+    help: "Requests admitted, throttled, and shadowed (a limit in shadow would have throttled them), of all tenants. Exact.",
+  },
+  weir_tenant_decisions_total: {
+    type: "counter",
+    labels: ["tenant", "decision"],
+    unit: "requests",
+    help: "The same by tenant, of the heaviest; `other` is everybody else, and goes down when somebody leaves it.",
+  },
+  weir_tenant_tokens_total: {
+    type: "counter",
+    labels: ["tenant"],
+    unit: "tokens",
+    help: "Tokens asked for by the heaviest tenants, admitted or not.",
+  },
+  weir_tenant_peak_tokens: {
+    type: "gauge",
+    labels: ["tenant"],
+    unit: "tokens",
+    help: "Most tokens asked for within one second of the last minute, by the heaviest tenants.",
+  },
+  weir_limit_failed_total: {
+    type: "counter",
+    labels: ["tenant", "mode"],
+    unit: "requests",
+    help: "Requests decided by a limit's fail mode, its coordinator being out of reach.",
+    event: true,
+    summedOver: ["tenant"],
+  },
+  weir_limit_shadow_refused_total: {
+    type: "counter",
+    labels: ["limit"],
+    unit: "requests",
+    help: "Requests that a limit in shadow would have refused.",
+    event: true,
+  },
+  weir_late_cost_invalid_total: {
+    type: "counter",
+    labels: ["route"],
+    unit: "requests",
+    help: "Answers whose late cost header was no number of tokens.",
+    event: true,
+  },
+  weir_access_refused_total: {
+    type: "counter",
+    labels: ["list"],
+    unit: "requests",
+    help: "Requests refused by an access list: `deny`, or missing on `allow`.",
+    event: true,
+  },
+  weir_tokens_refused_total: {
+    type: "counter",
+    labels: ["reason"],
+    unit: "requests",
+    help: "Requests whose JWT was refused.",
+    event: true,
+  },
+  weir_jwks_fetches_total: {
+    type: "counter",
+    labels: ["issuer", "result"],
+    unit: "count",
+    help: "Times the keys of a JWT's issuer were asked for: `fetched` or `failed`.",
+    event: true,
+  },
+  weir_tenant_lookup_failures_total: {
+    type: "counter",
+    labels: NO_LABELS,
+    unit: "requests",
+    help: "Callers of a tenant that is not in the config, of whom nothing could be learnt.",
+    event: true,
+  },
+  weir_unknown_tenant_total: {
+    type: "counter",
+    labels: NO_LABELS,
+    unit: "requests",
+    help: "Callers whom the application that embeds Weir named, and no plan was for.",
+    event: true,
+  },
+  weir_internal_errors_total: {
+    type: "counter",
+    labels: NO_LABELS,
+    unit: "requests",
+    help: "Requests that ended in an error of Weir's own.",
+    event: true,
+  },
+
+  // Origins, and what is served instead.
+  weir_origin_failures_total: {
+    type: "counter",
+    labels: ["origin", "reason"],
+    unit: "requests",
+    help: "Requests that an origin did not answer.",
+    event: true,
+  },
+  weir_origin_calls_total: {
+    type: "counter",
+    labels: ["origin", "result"],
+    unit: "count",
+    help: "Calls of an origin by their verdict, as its coordinator heard of them since it woke.",
+  },
+  weir_rungs_total: {
+    type: "counter",
+    labels: ["route", "rung", "result"],
+    unit: "count",
+    help: "Rungs of the ladder that were tried when an origin could not answer: `answered`, or had `nothing`.",
+    event: true,
+  },
+  weir_bulkhead_refused_total: {
+    type: "counter",
+    labels: ["origin", "reason"],
+    unit: "requests",
+    help: "Origin calls that were not made: the tenant's own slots (`tenant`) or all of them (`slots`) were taken, or it was shed before that (`load`).",
+    event: true,
+  },
+  weir_bulkhead_slots: {
+    type: "gauge",
+    labels: ["origin", "state"],
+    unit: "count",
+    help: "Slots of an origin with a concurrency: `free`, and `leased` to isolates.",
+  },
+  weir_breaker_state: {
+    type: "gauge",
+    labels: ["origin", "state"],
+    unit: "flag",
+    help: "1 for the state that an origin's breaker is in, 0 for the others.",
+  },
+  weir_breaker_forced: {
+    type: "gauge",
+    labels: ["origin"],
+    unit: "flag",
+    help: "1 while the breaker is set by hand.",
+  },
+  weir_breaker_score: {
+    type: "gauge",
+    labels: ["origin"],
+    unit: "count",
+    help: "Evidence that an origin fails; its breaker opens at 20, in the ramp at 10, where enough PoPs see it.",
+  },
+  weir_breaker_transitions_total: {
+    type: "counter",
+    labels: ["origin", "from", "to", "reason"],
+    unit: "count",
+    help: "Transitions of an origin's breaker.",
+  },
+  weir_breaker_probes: {
+    type: "gauge",
+    labels: ["origin"],
+    unit: "count",
+    help: "Probes under way.",
+  },
+  weir_breaker_pops: {
+    type: "gauge",
+    labels: ["origin"],
+    unit: "count",
+    help: "PoPs that reported on an origin lately.",
+  },
+
+  // Cache.
+  weir_cache_collapsed_total: {
+    type: "counter",
+    labels: NO_LABELS,
+    unit: "requests",
+    help: "Requests that waited for another's origin call.",
+    event: true,
+  },
+  weir_cache_tags_ignored_total: {
+    type: "counter",
+    labels: NO_LABELS,
+    unit: "count",
+    help: "Cache tags of an origin's answers that were too many or too long.",
+    event: true,
+  },
+  weir_purged_responses_total: {
+    type: "counter",
+    labels: ["mode"],
+    unit: "requests",
+    help: "Stored answers that were not served because of a purge, or served as stale (`soft`).",
+    event: true,
+  },
+  weir_purge_calls_failed_total: {
+    type: "counter",
+    labels: ["origin"],
+    unit: "count",
+    help: "Times an isolate asked for purges in vain.",
+    event: true,
+  },
+  weir_served_without_purges_total: {
+    type: "counter",
+    labels: ["origin"],
+    unit: "requests",
+    help: "Stored answers that were served although newer purges could not be asked for.",
+    event: true,
+  },
+
+  // Configs and the admin API.
+  weir_config_info: {
+    type: "gauge",
+    labels: ["version", "hash"],
+    unit: "flag",
+    help: "1 for the config in force, as the isolate that answers this scrape knows it.",
+  },
+  weir_config_swaps_total: {
+    type: "counter",
+    labels: NO_LABELS,
+    unit: "count",
+    help: "Times an isolate put a newer config in force.",
+    event: true,
+  },
+  weir_config_refresh_failures_total: {
+    type: "counter",
+    labels: NO_LABELS,
+    unit: "count",
+    help: "Times an isolate could not fetch or compile a newer config; it keeps the one it has.",
+    event: true,
+  },
+  weir_trial_report_failures_total: {
+    type: "counter",
+    labels: NO_LABELS,
+    unit: "count",
+    help: "Counts of a config on trial that had to be sent again.",
+    event: true,
+  },
+  weir_admin_refused_total: {
+    type: "counter",
+    labels: ["reason"],
+    unit: "count",
+    help: "Calls of the admin API that were refused.",
+    event: true,
+  },
+
+  // Objectives and alerts.
+  weir_objective_target_ratio: {
+    type: "gauge",
+    labels: ["objective"],
+    unit: "ratio",
+    help: "Share of events that an objective wants to be good.",
+  },
+  weir_objective_events: {
+    type: "gauge",
+    labels: ["objective", "verdict"],
+    unit: "requests",
+    help: "Events of an objective within its window: `good`, `bad`.",
+  },
+  weir_objective_budget_left_ratio: {
+    type: "gauge",
+    labels: ["objective"],
+    unit: "ratio",
+    help: "What is left of the error budget: 1 is untouched, below 0 overspent.",
+  },
+  weir_objective_burn_rate: {
+    type: "gauge",
+    labels: ["objective", "window"],
+    unit: "ratio",
+    help: "How many times as fast as it may the error budget is spent, over a window.",
+  },
+  weir_alerts: {
+    type: "gauge",
+    labels: ["state"],
+    unit: "count",
+    help: "Weir's own alerts: `pending`, `firing`.",
+  },
+  weir_deliveries: {
+    type: "gauge",
+    labels: ["state"],
+    unit: "count",
+    help: "Deliveries of alerts that are kept: `waiting`, `delivered`, `dead`.",
+  },
+
+  // Telemetry itself.
+  weir_edges: {
+    type: "gauge",
+    labels: NO_LABELS,
+    unit: "count",
+    help: "Isolates heard of within the last seconds.",
+  },
+  weir_metrics_flush_failures_total: {
+    type: "counter",
+    labels: NO_LABELS,
+    unit: "count",
+    help: "Batches of counters that had to be sent again.",
+    event: true,
+  },
+  weir_dropped_series_total: {
+    type: "counter",
+    labels: NO_LABELS,
+    unit: "count",
+    help: "Counts that were dropped because there were too many series.",
+    event: true,
+  },
+  weir_scrape_source_up: {
+    type: "gauge",
+    labels: ["source"],
+    unit: "flag",
+    help: "1 if this source of the scrape answered in time; where it is 0, its metrics are missing: `metrics`, `monitor`, `origin:ID`.",
+  },
+  weir_scrape_errors: {
+    type: "gauge",
+    labels: NO_LABELS,
+    unit: "count",
+    help: "Sources that did not answer this scrape in time, and series that this release does not know.",
+  },
+  weir_build_info: {
+    type: "gauge",
+    labels: ["version"],
+    unit: "flag",
+    help: "1 for the release that answers this scrape.",
+  },
+} as const satisfies Readonly<Record<string, Metric>>;
+
+export type MetricName = keyof typeof METRICS;
+type LabelOf<N extends MetricName> = (typeof METRICS)[N]["labels"][number];
+export type LabelsOf<N extends MetricName> = Readonly<Record<LabelOf<N>, string>>;
+/** One argument; none where there are no labels. */
+type LabelArguments<N extends MetricName> = [LabelOf<N>] extends [never] ? [] : [labels: LabelsOf<N>];
+
+/** What `Counters.countEvent` takes. */
+export type EventName = {
+  [N in MetricName]: (typeof METRICS)[N] extends { readonly event: true } ? N : never;
+}[MetricName];
+
+declare const MADE_OF_THE_TABLE: unique symbol;
+/** `name{label="value",...}`: only `series` makes one. */
+export type Series = string & { readonly [MADE_OF_THE_TABLE]: true };
+
+/** The name of what is counted: `series("weir_admin_refused_total", { reason })`. */
+export function series<N extends EventName>(name: N, ...labels: LabelArguments<N>): Series {
+  return seriesText(name, METRICS[name].labels, labels[0]);
+}
+
+/** `labels`: values, by the names in `order`. */
+export function seriesText(
+  name: string,
+  order: readonly string[],
+  labels: Readonly<Record<string, string>> = {},
+): Series {
+  let text = "";
+  for (const label of order) text += `${text === "" ? "{" : ","}${label}="${escaped(labels[label] ?? "")}"`;
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the one place where a series is made
+  return (text === "" ? name : `${name}${text}}`) as Series;
+}
+
+export const isMetricName = (name: string): name is MetricName => Object.hasOwn(METRICS, name);
+
+const LABEL = /([a-z_]+)="((?:[^"\\]|\\.)*)"[,}]/gy;
+
+/** Undefined: it is no series of the table, with all of its labels. */
+export function parseSeries(
+  text: string,
+): { readonly name: MetricName; readonly labels: Readonly<Record<string, string>> } | undefined {
+  const brace = text.indexOf("{");
+  const name = brace === -1 ? text : text.slice(0, brace);
+  if (!isMetricName(name)) return undefined;
+  const labels: Record<string, string> = {};
+  LABEL.lastIndex = brace + 1;
+  let end = brace + 1;
+  for (let match = brace === -1 ? null : LABEL.exec(text); match !== null; match = LABEL.exec(text)) {
+    const [all, label = "", value = ""] = match;
+    labels[label] = value.replace(/\\(.)/g, (_, char: string) => (char === "n" ? "\n" : char));
+    end += all.length;
+  }
+  const known = METRICS[name].labels;
+  const whole = brace === -1 || end === text.length;
+  const complete = known.length === Object.keys(labels).length && known.every((label) => Object.hasOwn(labels, label));
+  return whole && complete ? { name, labels } : undefined;
+}
+
+const SPECIAL = /[\\"\n]/g;
+
+function escaped(value: string): string {
+  // Hardly ever anything to escape, and looking is cheaper than replacing.
+  if (!value.includes('"') && !value.includes("\\") && !value.includes("\n")) return value;
+  return value.replace(SPECIAL, (char) => (char === "\n" ? "\\n" : `\\${char}`));
+}
