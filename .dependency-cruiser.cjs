@@ -86,6 +86,13 @@ module.exports = {
       },
     },
     {
+      name: "ui-knows-the-contract",
+      comment: "the dashboard is static files: what it takes from src is bundled into them",
+      severity: "error",
+      from: { path: "^ui/" },
+      to: { path: "^(src|cli|local|bench|sim|test|scripts)/", pathNot: ["^src/admin/contract(\\.ts$|/)"] },
+    },
+    {
       name: "src-never-imports-outward",
       severity: "error",
       from: { path: "^src/" },
@@ -99,7 +106,7 @@ module.exports = {
     doNotFollow: { path: "node_modules" },
     exclude: { path: "^(build|dist)/" },
     enhancedResolveOptions: {
-      extensions: [".ts", ".js"],
+      extensions: [".ts", ".tsx", ".js"],
       exportsFields: ["exports"],
       conditionNames: ["import", "types"],
     },

@@ -1,9 +1,13 @@
+import { mkdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { cloudflareTest } from "@cloudflare/vitest-plugin";
 import type { Plugin } from "vite";
 import { defineConfig } from "vitest/config";
 
 const path = (relative: string): string => fileURLToPath(new URL(relative, import.meta.url));
+
+// wrangler.toml names it, and it must be there; what is in it is made by those who look at it.
+mkdirSync(path("./build/assets"), { recursive: true });
 
 const insideWorkerd = (): ReturnType<typeof cloudflareTest> =>
   cloudflareTest({

@@ -43,8 +43,10 @@ export interface GatewayOptions {
   readonly adminHost?: string;
   /** Default: configs may name this machine and private networks. */
   readonly privateOrigins?: boolean;
-  /** The API's reference is shown without a token. */
+  /** The API's reference and the dashboard are shown without a token, and browsers may log in. */
   readonly adminPages?: boolean;
+  /** The dashboard's files, as `buildDashboard` made them; undefined: there is none. */
+  readonly assets?: string;
 }
 
 export interface Gateway {
@@ -96,6 +98,7 @@ function workersOf(options: GatewayOptions, script: string, port: number, edges:
     adminPages = false,
     privateOrigins = true,
     cutOffEdge,
+    assets,
   } = options;
   const shared = {
     compatibilityDate: COMPATIBILITY_DATE,
@@ -137,7 +140,11 @@ function workersOf(options: GatewayOptions, script: string, port: number, edges:
     bindings: { ...bindings, WEIR_POP: `edge-${index}` },
     durableObjects: index === cutOffEdge ? { ...remoteObjects, ORIGIN: SILENT_ORIGIN } : remoteObjects,
     kvNamespaces: { SNAPSHOTS: "snapshots" },
-    ...(wanMs > 0 ? { serviceBindings: { WAN: "wan" } } : {}),
+    // Nothing stands in front of the Worker: it reads the dashboard's files from the folder.
+    serviceBindings: {
+      ...(wanMs > 0 ? { WAN: "wan" } : {}),
+      ...(assets === undefined ? {} : { ASSETS: { disk: { path: assets, writable: false } } }),
+    },
     unsafeDirectSockets: [{ host: "127.0.0.1", port: port + index }],
   }));
   const silent = {

@@ -9,6 +9,7 @@ import { loadConfigFile, newConfigVersion } from "../cli/config-file.ts";
 import { formatProblem, type LoadedConfig } from "../src/config/load.ts";
 import type { Config } from "../src/config/model.ts";
 import { durationMs } from "../src/config/units.ts";
+import { buildDashboard, DASHBOARD_FOLDER } from "./build-dashboard.ts";
 import { type DemoOrigin, startDemoOrigin } from "./demo-origin.ts";
 import { type Gateway, startGateway } from "./gateway.ts";
 import { findTakenPort } from "./ports.ts";
@@ -118,6 +119,7 @@ function printReady(
     "",
     `Weir is ready: ${gateway.urls.join(" ")}`,
     `  state   ${args.state} (secrets.json holds the admin token)`,
+    `  look    ${url}/_weir/ (the dashboard; log in with the admin token)`,
     `  status  npm run weir -- status`,
     `  metrics ${url}/_weir/metrics (with the admin token)`,
     `  API     ${url}/_weir/api/ (its reference, for a browser)`,
@@ -174,9 +176,11 @@ async function main(): Promise<number> {
 async function run(args: Arguments, { config, text }: LoadedConfig, originPort: number | undefined): Promise<number> {
   const secrets: LocalSecrets = loadSecrets(args.state);
   const origin = originPort === undefined ? undefined : await startDemoOrigin({ port: originPort });
+  await buildDashboard();
   const gateway = await startGateway({
     config,
     text,
+    assets: DASHBOARD_FOLDER,
     port: args.port,
     edges: args.edges,
     wanMs: args.wanMs,

@@ -30,7 +30,7 @@ const violationsOf = (result: ICruiseResult): string[] =>
 
 const sources = (folder: string): string[] =>
   readdirSync(folder, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile() && entry.name.endsWith(".ts") && !entry.name.endsWith(".d.ts"))
+    .filter((entry) => entry.isFile() && /\.tsx?$/.test(entry.name) && !entry.name.endsWith(".d.ts"))
     .map((entry) => join(entry.parentPath, entry.name));
 
 describe("a sample that breaks the rules", () => {
@@ -44,6 +44,7 @@ describe("a sample that breaks the rules", () => {
       "src/coordinators/d.ts": 'import { e } from "../http/e.ts";\nexport const d = e;\n',
       "src/http/e.ts": 'import { c } from "../edge/c.ts";\nexport const e = () => c;\n',
       "cli/f.ts": 'import { c } from "../src/edge/c.ts";\nexport const f = c;\n',
+      "ui/g.tsx": 'import { c } from "../src/edge/c.ts";\nexport const g = c;\n',
     };
     for (const [name, text] of Object.entries(files)) {
       await mkdir(join(sample, name, ".."), { recursive: true });
@@ -53,7 +54,7 @@ describe("a sample that breaks the rules", () => {
   afterAll(() => rm(sample, { recursive: true }));
 
   it("is found to break each of them", async () => {
-    const result = await cruiseTree(sample, ["src", "cli"]);
+    const result = await cruiseTree(sample, ["src", "cli", "ui"]);
     const broken = new Set(result.summary.violations.map((violation) => violation.rule.name));
     expect([...broken].sort()).toEqual(
       [
@@ -63,6 +64,7 @@ describe("a sample that breaks the rules", () => {
         "no-cycles",
         "policy-capabilities-share-types-only",
         "policy-knows-only-policy",
+        "ui-knows-the-contract",
       ].sort(),
     );
   });
@@ -70,10 +72,10 @@ describe("a sample that breaks the rules", () => {
 
 describe("the project", () => {
   it("keeps the rules, and every source file was read", async () => {
-    const result = await cruiseTree(".", ["src", "cli"]);
+    const result = await cruiseTree(".", ["src", "cli", "ui"]);
     expect(violationsOf(result)).toEqual([]);
     const read = new Set(result.modules.map((module) => module.source));
-    expect([...sources("src"), ...sources("cli")].filter((file) => !read.has(file))).toEqual([]);
+    expect([...sources("src"), ...sources("cli"), ...sources("ui")].filter((file) => !read.has(file))).toEqual([]);
   });
 
   it("keeps the pipeline and the Worker's face small", () => {

@@ -7,6 +7,9 @@ import type { Role } from "../protocol/admin-records.ts";
  * `reader`: sees everything but tokens. `operator`: acts in an outage. `admin`: configures, and hands out access.
  */
 export const ACCESS = {
+  openSession: { role: "reader", kind: "read", scope: "own" },
+  readSession: { role: "reader", kind: "read", scope: "own" },
+  endSession: { role: "reader", kind: "read", scope: "own" },
   readMetrics: { role: "reader", kind: "read" },
   readStatus: { role: "reader", kind: "read" },
   listTenants: { role: "reader", kind: "read" },
@@ -72,6 +75,8 @@ export interface Actor {
   readonly id: string;
   readonly name: string;
   readonly role: Role;
+  /** The browser's session it calls by; undefined: it showed a token. */
+  readonly session?: { readonly expiresAtMs: number };
   /** The tenants whose routes it reaches, and nothing else; undefined: everything. */
   readonly tenants: readonly string[] | undefined;
 }

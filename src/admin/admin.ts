@@ -11,12 +11,14 @@ import { boundedText } from "../http/bounded-text.ts";
 import type { Env } from "../platform/bindings.ts";
 import { logError } from "../platform/log.ts";
 import { ACCESS, accessOf, type Actor } from "./access.ts";
+import { answerDashboard, isDashboardPath } from "./dashboard.ts";
 import { Documents } from "./documents.ts";
-import { Gate, type GateVerdict, isCrossSite } from "./gate.ts";
+import { Gate, type GateVerdict, isCrossSite, isOwnWrite } from "./gate.ts";
 import { health } from "./health.ts";
 import { maxBodyBytes, type Operation, routePath } from "./operation.ts";
 import { OPERATIONS } from "./operations.ts";
 import { problem, problemType } from "./reply.ts";
+import { sessionIn } from "./sessions.ts";
 import { performWrite, type WriteResult } from "./writes.ts";
 import { series } from "../protocol/series.ts";
 
@@ -27,6 +29,8 @@ interface Visit {
   readonly nowMs: number;
   readonly requestId: string;
   readonly clientIp: string;
+  /** Pages are shown here, and browsers may log in. */
+  readonly open: boolean;
   readonly actor: Actor;
   readonly waitUntil: (work: Promise<unknown>) => void;
 }
@@ -61,13 +65,20 @@ export class Admin {
     if (!isAdminPath(request.url) || (adminHost !== "" && !own)) {
       return handleUnrouted(this.#edge, request, env, context);
     }
-    if (this.#documents.has(url.pathname) && (own || env.WEIR_ADMIN_PAGES === "open")) {
+    const open = own || env.WEIR_ADMIN_PAGES === "open";
+    if (open && this.#documents.has(url.pathname)) {
       return secured(await this.#documents.answer(url.pathname), this.#edge.nextRequestId());
+    }
+    if (open && isDashboardPath(url.pathname)) {
+      return secured(await answerDashboard(request, url.pathname, env), this.#edge.nextRequestId());
     }
     const nowMs = this.#edge.now();
     const clientIp = request.headers.get("cf-connecting-ip") ?? "";
-    const authorization = request.headers.get("authorization");
-    const verdict = await this.#gate.identify({ authorization, clientIp }, env, nowMs);
+    const { headers } = request;
+    const authorization = headers.get("authorization");
+    // A page of another site rides on no cookie, not even to read, or to open a WebSocket.
+    const session = open && !isCrossSite(headers, url) ? sessionIn(headers.get("cookie")) : null;
+    const verdict = await this.#gate.identify({ authorization, session, clientIp }, env, nowMs);
     if (verdict.kind === "hidden" && !own) {
       if (verdict.wrong) this.#countRefused("wrong-token");
       return handleUnrouted(this.#edge, request, env, context);
@@ -76,7 +87,7 @@ export class Admin {
     const waitUntil = (work: Promise<unknown>): void => {
       context.waitUntil(work);
     };
-    const visit = { env, url, nowMs, requestId, clientIp, waitUntil };
+    const visit = { env, url, nowMs, requestId, clientIp, waitUntil, open };
     return secured(await this.#answer(request, visit, verdict, context), requestId);
   }
 
@@ -133,6 +144,8 @@ export class Admin {
         actor,
         requestId,
         waitUntil,
+        sessions: visit.open,
+        isSecure: visit.url.protocol === "https:",
         ifMatch: request.headers.get("if-match") ?? undefined,
         answer,
         entryId,
@@ -168,7 +181,9 @@ export class Admin {
           : "This token reaches the routes of its own tenants only";
       return problem(403, title, undefined, { type: problemType(verdict) });
     }
-    if (method === "GET" || !isCrossSite(request.headers, url)) return undefined;
+    const { headers } = request;
+    if (method === "GET") return undefined;
+    if (!isCrossSite(headers, url) && (actor.session === undefined || isOwnWrite(headers, url))) return undefined;
     this.#countRefused("cross-site");
     return problem(403, "Another site's page sent this", undefined, { type: problemType("cross-site") });
   }
@@ -222,7 +237,7 @@ const POLICY = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; for
 function secured(response: Response, requestId: string): Response {
   const { headers } = response;
   if (!headers.has("content-security-policy")) headers.set("content-security-policy", POLICY);
-  headers.set("cache-control", "no-store");
+  if (!headers.has("cache-control")) headers.set("cache-control", "no-store");
   headers.set("x-content-type-options", "nosniff");
   headers.set("x-frame-options", "DENY");
   headers.set("referrer-policy", "no-referrer");

@@ -1,5 +1,5 @@
 /** What the admin API takes and gives: shared by the Worker, the command line and the dashboard. */
-export { API_BASE } from "./contract/common.ts";
+export { API_BASE } from "./contract/base.ts";
 export type { AlertsReply, AlertView, DeliveryView, SilenceBody, SilenceView } from "./contract/alerts.ts";
 export type { AuditEntry, AuditPage } from "./contract/audit.ts";
 export type { BreakerTransition, BreakerView } from "./contract/breakers.ts";
@@ -30,6 +30,7 @@ export type {
   EndedRestore,
 } from "./contract/recovery.ts";
 export { MAX_LINES_A_CALL } from "../protocol/recovery.ts";
+export type { SessionView } from "./contract/session.ts";
 export type { StatusReply } from "./contract/status.ts";
 export { OUTCOMES } from "../protocol/metrics.ts";
 export type { TailedDecision, TailReply } from "./contract/tail.ts";

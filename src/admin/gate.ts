@@ -10,6 +10,7 @@
 import { LRUCache } from "lru-cache";
 import { networkOf } from "../edge/stages/identify.ts";
 import { importKeySecret, type KeySecret, sameSecret } from "../platform/api-key.ts";
+import { ROOT_ID, verifyAdminSession } from "../platform/admin-session.ts";
 import { verifyAdminToken } from "../platform/admin-token.ts";
 import { backoff } from "../policy/kernel/backoff.ts";
 import type { Env } from "../platform/bindings.ts";
@@ -44,6 +45,8 @@ export type GateVerdict =
 
 export interface GateRequest {
   readonly authorization: string | null;
+  /** Of a browser, where it may have one; a token goes before it. */
+  readonly session: string | null;
   readonly clientIp: string;
 }
 
@@ -58,7 +61,7 @@ interface Known {
   readonly untilMs: number;
 }
 
-const ROOT: Actor = { id: "root", name: "root", role: "admin", tenants: undefined };
+const ROOT: Actor = { id: ROOT_ID, name: "root", role: "admin", tenants: undefined };
 
 export class Gate {
   readonly #known = new LRUCache<string, Known>({ max: MAX_KNOWN_TOKENS });
@@ -66,8 +69,11 @@ export class Gate {
   readonly #calls = new LRUCache<string, { readonly left: number; readonly atMs: number }>({ max: MAX_KNOWN_TOKENS });
   #secret: { readonly text: string; readonly key: Promise<KeySecret> } | undefined;
 
-  async identify({ authorization, clientIp }: GateRequest, env: Env, nowMs: number): Promise<GateVerdict> {
-    if (authorization === null) return { kind: "hidden", wrong: false };
+  async identify(asked: GateRequest, env: Env, nowMs: number): Promise<GateVerdict> {
+    const { authorization, session, clientIp } = asked;
+    if (authorization === null) {
+      return session === null ? { kind: "hidden", wrong: false } : this.#bySession(session, clientIp, env, nowMs);
+    }
     const presented = authorization.startsWith("Bearer ") ? authorization.slice("Bearer ".length) : "";
     const actor = presented.length <= MAX_TOKEN_LENGTH ? await this.#actorOf(presented, env, nowMs) : undefined;
     if (actor === "unreachable") return { kind: "unreachable" };
@@ -75,6 +81,21 @@ export class Gate {
     if (actor === undefined) return this.#fail(network, nowMs);
     this.#failures.delete(network);
     return { kind: "in", actor };
+  }
+
+  /** One that is over, or whose token is, was true once: it is no guess. */
+  async #bySession(presented: string, clientIp: string, env: Env, nowMs: number): Promise<GateVerdict> {
+    const secret = secretOf(env, "WEIR_KEY_SECRET");
+    if (secret === undefined) return { kind: "hidden", wrong: false };
+    const root = secretOf(env, "WEIR_ADMIN_TOKEN");
+    const session = await verifyAdminSession(await this.#import(secret), root, presented);
+    if (session === undefined) return this.#fail(networkOf(clientIp), nowMs);
+    const { tokenId, expiresAtMs } = session;
+    if (expiresAtMs <= nowMs) return { kind: "hidden", wrong: false };
+    const actor = tokenId === ROOT_ID ? ROOT : await this.#bearerOf(tokenId, env, nowMs);
+    if (actor === "unreachable") return { kind: "unreachable" };
+    if (actor === undefined) return { kind: "hidden", wrong: false };
+    return { kind: "in", actor: { ...actor, session: { expiresAtMs } } };
   }
 
   /** Milliseconds until this token may call again; 0: now, and the call is counted. */
@@ -92,7 +113,10 @@ export class Gate {
     const secret = secretOf(env, "WEIR_KEY_SECRET");
     if (secret === undefined) return undefined;
     const tokenId = await verifyAdminToken(await this.#import(secret), presented);
-    if (tokenId === undefined) return undefined;
+    return tokenId === undefined ? undefined : this.#bearerOf(tokenId, env, nowMs);
+  }
+
+  async #bearerOf(tokenId: string, env: Env, nowMs: number): Promise<Actor | "unreachable" | undefined> {
     let known = this.#known.get(tokenId);
     if (known === undefined || known.untilMs <= nowMs) {
       const grant = await readGrant(env, tokenId);
@@ -135,10 +159,17 @@ async function readGrant(env: Env, tokenId: string): Promise<AdminTokenGrant | u
   }
 }
 
-/** A page of another site made this browser send it. There is no cookie it could use; a later session has one. */
+/** A page of another site made this browser send it. */
 export function isCrossSite(headers: Headers, url: URL): boolean {
   const site = headers.get("sec-fetch-site");
   if (site !== null && site !== "same-origin" && site !== "none") return true;
   const origin = headers.get("origin");
   return origin !== null && origin !== url.origin;
+}
+
+/** A write by a cookie must say that a page of ours sent it, in a form that no other site can send without asking. */
+export function isOwnWrite(headers: Headers, url: URL): boolean {
+  const own = headers.get("origin") === url.origin || headers.get("sec-fetch-site") === "same-origin";
+  const [type = ""] = (headers.get("content-type") ?? "").split(";", 1);
+  return own && type.trim().toLowerCase() === "application/json";
 }

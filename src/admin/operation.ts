@@ -23,6 +23,10 @@ export interface CallSite {
   readonly requestId: string;
   /** For work that may outlive the answer. */
   readonly waitUntil: (work: Promise<unknown>) => void;
+  /** Browsers may log in on this host. */
+  readonly sessions: boolean;
+  /** It came by https. */
+  readonly isSecure: boolean;
   readonly ifMatch: string | undefined;
   /** Of a success: what a route may add, or say otherwise. */
   readonly answer: { status: number; readonly headers: Headers };

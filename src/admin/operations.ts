@@ -15,12 +15,14 @@ import { pageOperations } from "./pages.ts";
 import { purgeOperations } from "./purges.ts";
 import { restoreOperations } from "./restores.ts";
 import { seriesOperations } from "./series.ts";
+import { sessionOperations } from "./sessions.ts";
 import { statusOperations } from "./status.ts";
 import { tailOperations } from "./tail.ts";
 import { tenantOperations } from "./tenants.ts";
 import { tokenOperations } from "./tokens.ts";
 
 export const OPERATIONS: readonly Operation[] = [
+  ...sessionOperations,
   ...statusOperations,
   ...tenantOperations,
   ...breakerOperations,

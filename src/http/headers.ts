@@ -89,6 +89,9 @@ const DEFINED: ReadonlySet<string> = new Set([
 ]);
 const DEFINED_FAMILY = "sec-";
 
+/** Of a browser that is logged in to the dashboard. Its path keeps it from origins; one that came all the same goes no further. */
+export const SESSION_COOKIE = "weir_session";
+
 export const VIA = "1.1 weir";
 const LOOP_TOKEN = "weir";
 
@@ -104,7 +107,10 @@ export function cleanRequestHeaders(inbound: Headers, by: ForwardedBy): Headers 
   const headers = new Headers(inbound);
   const connection = headers.get("connection");
   if (connection !== null) dropNamed(headers, connection);
-  for (const name of inbound.keys()) if (NOT_FORWARDED.has(name) || isClaimed(name)) headers.delete(name);
+  for (const name of inbound.keys()) {
+    if (name === "cookie") dropSession(headers);
+    else if (NOT_FORWARDED.has(name) || isClaimed(name)) headers.delete(name);
+  }
   if (by.clientIp !== "") headers.set("x-forwarded-for", by.clientIp);
   headers.set("x-forwarded-proto", by.protocol);
   headers.set("x-forwarded-host", by.host);
@@ -139,6 +145,14 @@ function isClaimed(name: string): boolean {
   // x, c, w: the rest need no closer look.
   if (first !== 0x78 && first !== 0x63 && first !== 0x77) return false;
   return CLAIMED_FAMILIES.some((family) => name.startsWith(family));
+}
+
+function dropSession(headers: Headers): void {
+  const cookie = headers.get("cookie") ?? "";
+  if (!cookie.includes(SESSION_COOKIE)) return;
+  const kept = cookie.split(";").filter((pair) => !pair.trimStart().startsWith(`${SESSION_COOKIE}=`));
+  if (kept.length === 0) headers.delete("cookie");
+  else headers.set("cookie", kept.join(";").trim());
 }
 
 /** Names listed in `Connection`, except the ones that mean something else. */

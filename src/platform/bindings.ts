@@ -38,6 +38,8 @@ export interface Env {
   readonly MONITOR?: DurableObjectNamespace;
   /** KV: last good answers, for when an origin is down. Without it there are none. */
   readonly SNAPSHOTS?: KVNamespace;
+  /** The dashboard's files; without it there is none. */
+  readonly ASSETS?: Fetcher;
   /** Local only. */
   readonly WAN?: CoordinatorGateway;
   /** Secret: MAC of API keys, at least 32 characters. */
@@ -48,7 +50,10 @@ export interface Env {
   readonly WEIR_PROXY_SECRET?: string;
   /** Host name the admin API is on; the others have none then, and it has nothing else. */
   readonly WEIR_ADMIN_HOST?: string;
-  /** "open": what holds no data of the admin API, its reference, is shown without a token; on its own host it always is. */
+  /**
+   * "open": what holds no data of the admin API, its reference and the dashboard, is shown without a token, and browsers
+   * may log in; on its own host it always is so.
+   */
   readonly WEIR_ADMIN_PAGES?: string;
   /** "1": configs may name origins in private networks, and this machine's; for gateways that run beside them. */
   readonly WEIR_ALLOW_PRIVATE_ORIGINS?: string;

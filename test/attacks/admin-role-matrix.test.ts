@@ -6,6 +6,9 @@ import { AdminSite, filled, type Listed } from "../edge/admin-site.ts";
 
 /** Written by hand, apart from the table in the code: a route that is not here fails the first test. */
 const LEAST_ROLE: Readonly<Record<string, Role>> = {
+  openSession: "reader",
+  readSession: "reader",
+  endSession: "reader",
   readStatus: "reader",
   readMetrics: "reader",
   listTenants: "reader",
@@ -57,9 +60,9 @@ const LEAST_ROLE: Readonly<Record<string, Role>> = {
   tailDecisions: "reader",
 };
 /** Their paths name no tenant: they keep to the tenants of whoever asks by themselves, and are tested for it elsewhere. */
-const KEEPS_TO_OWN: readonly string[] = ["explainRequest", "tailDecisions"];
-/** It changes nothing, and its body may hold a credential. */
-const NOT_AUDITED: readonly string[] = ["explainRequest"];
+const KEEPS_TO_OWN: readonly string[] = ["openSession", "readSession", "endSession", "explainRequest", "tailDecisions"];
+/** They change nothing; a body may hold a credential. */
+const NOT_AUDITED: readonly string[] = ["openSession", "endSession", "explainRequest"];
 const ROLES: readonly Role[] = ["reader", "operator", "admin"];
 
 describe("a token whose role does not allow it", () => {

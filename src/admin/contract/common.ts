@@ -2,7 +2,6 @@
 import * as z from "zod";
 import { ROLES } from "../../protocol/admin-records.ts";
 
-export const API_BASE = "/_weir/api/v1";
 export const DAY_MS = 86_400_000;
 
 export const role = z
