@@ -52,6 +52,8 @@ const DRILL_ONLY = ["test/timed/eight-edges*.test.ts", "test/timed/noisy-neighbo
  */
 export default defineConfig({
   test: {
+    // The Worker's own log lines: tests read them where they matter.
+    onConsoleLog: (log) => (log.startsWith('{"time":') ? false : undefined),
     projects: [
       {
         // Pure code, on Node: policies, config, HTTP, command line parsing.

@@ -43,6 +43,8 @@ export interface GatewayOptions {
   readonly adminHost?: string;
   /** Default: configs may name this machine and private networks. */
   readonly privateOrigins?: boolean;
+  /** What the Worker writes on its log, a line at a time; default: errors alone, on stderr. */
+  readonly onLog?: (level: string, line: string) => void;
   /** The API's reference and the dashboard are shown without a token, and browsers may log in. */
   readonly adminPages?: boolean;
   /** The dashboard's files, as `buildDashboard` made them; undefined: there is none. */
@@ -65,15 +67,18 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const before = new Set(runtimePids());
   const signals = new Map(STOP_SIGNALS.map((signal) => [signal, new Set(process.listeners(signal))]));
   if (stateDir !== undefined) mkdirSync(stateDir, { recursive: true });
-  const miniflare = new Miniflare(
-    convertV4MiniflareOptions({
+  const miniflare = new Miniflare({
+    ...convertV4MiniflareOptions({
       log: new Log(LogLevel.ERROR),
       logRequests: false,
       cf: false,
       ...(stateDir === undefined ? {} : { resourcePersistencePath: stateDir }),
       workers: workersOf(options, script, port, edges),
     } as Parameters<typeof convertV4MiniflareOptions>[0]),
-  );
+    handleStructuredLogs: ({ level, message }): void => {
+      (options.onLog ?? printErrors)(level, message);
+    },
+  });
   await miniflare.ready;
   // Miniflare would end the process at once on a signal; stopping is for whoever started the gateway to order.
   for (const [signal, known] of signals) {
@@ -87,6 +92,10 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     listObjects: (kind) => (stateDir === undefined ? [] : objectFiles(stateDir, OBJECT_CLASSES[kind])),
     stop: () => stopWithin(miniflare, pid),
   };
+}
+
+function printErrors(level: string, line: string): void {
+  if (level === "error") console.error(line);
 }
 
 function workersOf(options: GatewayOptions, script: string, port: number, edges: number): Record<string, unknown>[] {

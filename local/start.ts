@@ -187,6 +187,10 @@ async function run(args: Arguments, { config, text }: LoadedConfig, originPort: 
     stateDir: join(args.state, "objects"),
     secrets,
     adminPages: true,
+    onLog: (level, line) => {
+      if (level === "error") console.error(line);
+      else console.log(line);
+    },
   });
   const stopped = new Promise<void>((resolveStop) => {
     for (const signal of ["SIGINT", "SIGTERM"] as const) {

@@ -39,6 +39,7 @@ class Begun implements Exchange {
   breaker: Exchange["breaker"] = undefined;
   body: Exchange["body"] = null;
   failure: Exchange["failure"] = undefined;
+  attempts: Exchange["attempts"] = 0;
   served: Exchange["served"] = undefined;
   rung: Exchange["rung"] = undefined;
   cacheStatus: Exchange["cacheStatus"] = undefined;

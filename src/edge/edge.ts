@@ -14,6 +14,7 @@ import { Counters } from "./counters.ts";
 import { Credentials } from "./credentials.ts";
 import { Tokens } from "./identity/tokens.ts";
 import { Lessees } from "./lessees.ts";
+import { LogLines } from "./log-lines.ts";
 import { OriginViews } from "./origin-views.ts";
 import { Purges } from "./purges.ts";
 import { ResponseStore } from "./cache/response-store.ts";
@@ -49,6 +50,7 @@ export class Edge {
   readonly config: ConfigKeeper;
   readonly trialCounts = new TrialCounts();
   readonly tail = new Tail();
+  readonly logs: LogLines;
   readonly counters: Counters;
   readonly credentials: Credentials;
   readonly tokens: Tokens;
@@ -98,6 +100,14 @@ export class Edge {
     });
     const shared = { edgeId: this.id, now: this.now, random: this.random };
     this.config = other?.config ?? this.#ownConfig(config, text);
+    this.logs = new LogLines({
+      random: this.random,
+      settings: () => this.tables.config.logs,
+      countEvent: (of) => {
+        this.counters.countEvent(of);
+      },
+      traceIdOf: (requestId) => this.traceIdOf(requestId),
+    });
     this.lessees = new Lessees({
       ...shared,
       onShadowRefused: (_coordinatorName, limit, count) => {
@@ -150,6 +160,7 @@ export class Edge {
       onSwap: () => {
         this.#policyHeaders = new Map();
         this.#policyHeaderCount = 0;
+        this.logs.redraw();
         this.counters.countEvent(series("weir_config_swaps_total"));
       },
     });

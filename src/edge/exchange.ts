@@ -86,6 +86,8 @@ export interface Exchange {
   body: ArrayBuffer | ReadableStream | null;
   /** what the origin said or how it failed, for `degrade` */
   failure: OriginFailure | undefined;
+  /** forward, degrade: tries of origin calls */
+  attempts: number;
   /** for `respond` and `record` */
   served: Served | undefined;
   /** degrade: the rung that answered */

@@ -1,6 +1,6 @@
 /** What of a request's headers goes to the origin. Touching headers is the dearest part of a request, so it is done late. */
 import { cleanRequestHeaders, isDefined, isPassedOn, keepDefined } from "../http/headers.ts";
-import { isTraceparent, traceparentOf } from "../http/traceparent.ts";
+import { acceptTraceparent, traceparentOf } from "../http/traceparent.ts";
 import type { HeaderReader } from "../policy/cache/freshness.ts";
 import type { Edge } from "./edge.ts";
 import type { Exchange } from "./exchange.ts";
@@ -18,9 +18,10 @@ export function outboundHeaders(edge: Pick<Edge, "traceIdOf">, x: Omit<Exchange,
     const policy = x.route?.config.cache;
     if (policy !== undefined) keepDefined(headers, policy.forwardHeaders);
   }
-  if (!isTraceparent(inbound.get("traceparent"))) {
-    headers.set("traceparent", traceparentOf(edge.traceIdOf(requestId), requestId));
-  }
+  const trace = acceptTraceparent(inbound.get("traceparent"));
+  headers.set("traceparent", trace ?? traceparentOf(edge.traceIdOf(requestId), requestId));
+  // Of a trace that begins here there is no state.
+  if (trace === undefined) headers.delete("tracestate");
   return headers;
 }
 

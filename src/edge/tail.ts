@@ -2,19 +2,12 @@
  * Decisions for who watches them: kept from one flush to the next, and sent with it. Whether somebody watches rides back
  * on every flush's reply; while nobody does, a request costs one look at `listening`.
  */
-import {
-  type Decision,
-  legible,
-  matches,
-  newSample,
-  offer,
-  type Sample,
-  type TailFilter,
-} from "../policy/tail/sample.ts";
+import { legible } from "../policy/kernel/legible.ts";
+import { type Decision, matches, newSample, offer, type Sample, type TailFilter } from "../policy/tail/sample.ts";
+import { shownPath } from "../policy/tail/shown-path.ts";
 import type { Outcome, TailOrder, TailPart } from "../protocol/metrics.ts";
 import type { Exchange } from "./exchange.ts";
 
-const MAX_PATH = 200;
 const MAX_NAME = 64;
 
 interface Watched {
@@ -67,14 +60,15 @@ export class Tail {
   }
 }
 
-function decisionOf(x: Exchange, status: number, outcome: Outcome, nowMs: number): Decision {
+/** What is told of a request, to those who watch and to the log. */
+export function decisionOf(x: Exchange, status: number, outcome: Outcome, nowMs: number): Decision {
   return {
     atMs: x.startedAtMs,
     requestId: x.requestId,
     tenant: x.caller?.tenant.id ?? null,
     route: x.route?.id ?? null,
     method: legible(x.method, MAX_NAME),
-    path: legible(x.url?.path ?? "", MAX_PATH),
+    path: shownPath(x.url?.path ?? ""),
     status,
     outcome,
     served: x.served ?? null,

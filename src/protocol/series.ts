@@ -243,6 +243,13 @@ export const METRICS = {
     unit: "flag",
     help: "1 for the config in force, as the isolate that answers this scrape knows it.",
   },
+  weir_log_lines_suppressed_total: {
+    type: "counter",
+    labels: NO_LABELS,
+    unit: "count",
+    help: "Lines about refusals that were not logged: there were too many within a second.",
+    event: true,
+  },
   weir_config_swaps_total: {
     type: "counter",
     labels: NO_LABELS,

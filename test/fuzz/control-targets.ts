@@ -7,7 +7,9 @@ import { MAX_LINE_LENGTH } from "../../src/admin/contract.ts";
 import { type Config } from "../../src/config/model.ts";
 import { privateTargets } from "../../src/config/url-check.ts";
 import { mintAdminToken, verifyAdminToken } from "../../src/platform/admin-token.ts";
+import { logLine, MAX_LINE_BYTES } from "../../src/platform/log.ts";
 import { importKeySecret, mintApiKey, verifyApiKey } from "../../src/platform/api-key.ts";
+import { shownPath } from "../../src/policy/tail/shown-path.ts";
 import { parseTokenHeader, readClaims } from "../../src/policy/identity/token.ts";
 import { damaged, type Random } from "./inputs.ts";
 import { target, type Target } from "./targets.ts";
@@ -188,4 +190,18 @@ const addresses = target({
   adversarial: ["http://", "1.", "[::", "localhost.", "@", "0x", "http://a."],
 });
 
-export const CONTROL_TARGETS: readonly Target[] = [adminTokens, scopedKeys, jwts, lines, bodies, addresses];
+const logLines = target({
+  name: "log lines",
+  make: (random) =>
+    damaged(random, "/a;b=c/eyJ.x/weir_x", ["\u001b[2J", "\u202e", "\r\n", '"', "\\", "\ud83d", "日", "/", ";"]),
+  parse: (text) =>
+    logLine("warn", 0, { path: shownPath(text), tenant: text, status: 429, refusal: null, violated: [text, text] }),
+  check: (line) => {
+    expect(JSON.parse(line)).toMatchObject({ level: "warn", status: 429 });
+    expect(Buffer.byteLength(line)).toBeLessThanOrEqual(MAX_LINE_BYTES);
+    expect(line).toMatch(/^[^\p{Cc}\p{Cf}\p{Cs}\u2028\u2029]*$/u);
+  },
+  adversarial: ["/", ";", "eyJ", "=", "%3D", '"', "\u202e", "日"],
+});
+
+export const CONTROL_TARGETS: readonly Target[] = [adminTokens, scopedKeys, jwts, lines, bodies, addresses, logLines];

@@ -8,7 +8,7 @@ import { canonicalUrl, MAX_URL_LENGTH } from "../../src/http/canonical-url.ts";
 import { cleanRequestHeaders, cleanResponseHeaders, hasLoop, isDefined, keepDefined } from "../../src/http/headers.ts";
 import { negotiate, negotiateLanguage } from "../../src/http/negotiation.ts";
 import { targetedCacheControl } from "../../src/http/structured.ts";
-import { isTraceparent } from "../../src/http/traceparent.ts";
+import { acceptTraceparent } from "../../src/http/traceparent.ts";
 import { importKeySecret, mintApiKey, verifyApiKey } from "../../src/platform/api-key.ts";
 import { parseCacheControl } from "../../src/policy/cache/cache-control.ts";
 import { isNotModified, judgeRange } from "../../src/policy/cache/conditions.ts";
@@ -131,7 +131,7 @@ const headers = target({
     const inbound = headersOf(text);
     const cleaned = cleanRequestHeaders(inbound, { clientIp: "192.0.2.1", protocol: "https", host: "x.example" });
     cleanResponseHeaders(inbound);
-    return { cleaned, looped: hasLoop(cleaned), traced: isTraceparent(text) };
+    return { cleaned, looped: hasLoop(cleaned), traced: acceptTraceparent(text) };
   },
   check: ({ cleaned, looped }) => {
     expect(looped).toBe(true);

@@ -190,6 +190,7 @@ async function failOver(edge: Edge, x: Exchange): Promise<Response | undefined> 
       atEnd(x, release);
     },
   });
+  x.attempts += outcome.attempts;
   if (outcome.kind === "failed" || outcome.verdict.kind === "failure" || outcome.status === 304) return undefined;
   x.served = "failover";
   noteAnswer(x, outcome);

@@ -59,6 +59,7 @@ export async function forward(edge: Edge, x: Exchange): Promise<Response | undef
     if (passage.kind === "probe") outcome = { kind: "failed", reason: "internal", attempts: 1 };
     else outcome = await call();
   }
+  x.attempts = outcome.attempts;
   if (outcome.kind === "failed") return noteFailed(x, outcome);
   noteAnswer(x, outcome);
   if (outcome.verdict.kind === "failure") {

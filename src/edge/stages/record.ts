@@ -17,6 +17,7 @@ export function record(edge: Edge, x: Exchange, answer: Response): Response {
   const outcome = outcomeOf(x, answer);
   const nowMs = edge.now();
   edge.counters.countRequest(x.route?.id ?? "none", outcome, nowMs - x.startedAtMs);
+  edge.logs.note(x, answer.status, outcome, nowMs);
   if (edge.tail.listening) edge.tail.offer(x, answer.status, outcome, nowMs, edge.random);
   if (x.admission !== undefined) edge.counters.countTenant(x.caller?.tenant.id ?? "none", true);
   else if (answer.status === 429) edge.counters.countTenant(x.caller?.tenant.id ?? "none", false);

@@ -63,24 +63,3 @@ export function offer(sample: Sample, decision: Decision, most: number, random: 
   const place = Math.floor(random * sample.matched);
   if (place < most) sample.kept[place] = decision;
 }
-
-/** Characters that would move a reader's cursor, colour, or direction of reading, or hide something, become a dot. */
-export function legible(text: string, most: number): string {
-  let clean = "";
-  for (const character of text.length > most ? `${text.slice(0, most - 1)}…` : text) {
-    clean += isControl(character.codePointAt(0) ?? 0) ? "·" : character;
-  }
-  return clean;
-}
-
-function isControl(code: number): boolean {
-  if (code < 0x20 || (code >= 0x7f && code < 0xa0)) return true;
-  return (
-    code === 0xad ||
-    (code >= 0x200b && code <= 0x200f) ||
-    (code >= 0x2028 && code <= 0x202e) ||
-    (code >= 0x2060 && code <= 0x206f) ||
-    (code >= 0xd800 && code <= 0xdfff) ||
-    code === 0xfeff
-  );
-}

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { legible, matches, newSample, offer } from "../../../src/policy/tail/sample.ts";
+import { matches, newSample, offer } from "../../../src/policy/tail/sample.ts";
 import { decision } from "../../support/decision.ts";
 
 describe("a filter", () => {
@@ -34,13 +34,5 @@ describe("a sample", () => {
     }
     // 200 of 2,000 each; six standard deviations are 80.
     for (const count of chosen) expect(Math.abs(count - 200)).toBeLessThan(80);
-  });
-});
-
-describe("legible text", () => {
-  it("has no control character, nothing that turns the direction of reading, and an end", () => {
-    expect(legible("/a\u001B[31mb\u0000\r\n\u202Ec\u200Bd\uD800e", 99)).toBe("/a·[31mb····c·d·e");
-    expect(legible("/übung/日本", 99)).toBe("/übung/日本");
-    expect(legible("x".repeat(300), 200)).toHaveLength(200);
   });
 });

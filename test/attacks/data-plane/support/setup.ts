@@ -1,4 +1,6 @@
 /** One gateway, with an origin, for all attacks: each has its own paths, and its own origin where it breaks something. */
+import { appendFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import type { TestProject } from "vitest/node";
 import { freePorts } from "../../../../local/ports.ts";
 import { configOf, keyFor, SECRETS, startTestGateway, temporaryFolder } from "../../../support/gateway.ts";
@@ -22,6 +24,8 @@ export interface Attacked {
   readonly nobody: string;
   readonly adminToken: string;
   readonly stateDir: string;
+  /** File of the lines that the gateway wrote on its log, of every request. */
+  readonly log: string;
 }
 
 const CACHED = { ttl: "1m", negativeTtl: "1m", staleIfError: "1h" };
@@ -65,8 +69,17 @@ export default async function setup(project: TestProject): Promise<() => Promise
       { id: "uploads", match: { path: "/uploads/*" }, origin: "uploads" },
       { id: "plain", match: { path: "/*" }, origin: "app" },
     ],
+    logs: { sample: 1 },
   });
-  const gateway = await startTestGateway(config, { port, stateDir: folder.path });
+  const log = join(folder.path, "log.jsonl");
+  writeFileSync(log, "");
+  const gateway = await startTestGateway(config, {
+    port,
+    stateDir: folder.path,
+    onLog: (_level, line) => {
+      appendFileSync(log, `${line}\n`);
+    },
+  });
   const keyOf = async (tenant: string): Promise<string> =>
     ((await keyFor(tenant))["authorization"] ?? "").slice("Bearer ".length);
   project.provide("attacked", {
@@ -79,6 +92,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
     nobody: await keyOf("nobody"),
     adminToken: SECRETS.WEIR_ADMIN_TOKEN,
     stateDir: folder.path,
+    log,
   });
   return async () => {
     await gateway.stop();
