@@ -28,7 +28,7 @@ const gatewayWith = (logs: unknown, more: Record<string, unknown> = {}): Promise
 describe("a request that is sampled", () => {
   it("has one line, with what it was, who asked and what became of it", async () => {
     const gateway = await gatewayWith({ sample: 1 });
-    const sent = { ...(await withKey("192.0.2.1")), cookie: "session=hidden" };
+    const sent: Record<string, string> = { ...(await withKey("192.0.2.1")), cookie: "session=hidden" };
     await gateway.send(sent, "/a%20b?token=hidden");
     expect(lines).toHaveLength(1);
     expect(lines[0]).toEqual({
