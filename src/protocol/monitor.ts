@@ -3,10 +3,12 @@
  * the minute and the hour, judges objectives, raises alerts and delivers them, and tells dashboards live. It decides
  * nothing about requests: while it is away, totals go on growing, and it catches up.
  */
-import type { AlertKind, AlertSettings, Severity } from "../policy/alerting/types.ts";
+import type { AlertKind, AlertSettings, Severity, Silence } from "../policy/alerting/types.ts";
 import type { Transition } from "../policy/breaker/state-machine.ts";
-import type { Objective } from "../policy/objectives/types.ts";
+import type { Incident, Objective } from "../policy/objectives/types.ts";
 import type { Outcome } from "./metrics.ts";
+
+export type { Incident, Silence };
 
 /** There is one. */
 export const MONITOR_OBJECT = "monitor";
@@ -26,11 +28,13 @@ export interface MonitorSettings {
 /** A breaker's transition, from the outbox of its Origin object: the same one may come again. */
 export interface BreakerNews {
   readonly originId: string;
-  /** The PoP that was opened or closed alone; undefined: the world's breaker. */
+  /** The PoP that was opened alone; undefined: the world's breaker. */
   readonly pop?: string;
   readonly transition: Transition;
   /** When what led to it began: the first failure of the evidence that opened it. */
   readonly sinceMs: number;
+  /** A PoP opened alone closes by itself then, and nothing more is told of it; undefined: the world's breaker. */
+  readonly untilMs?: number;
 }
 
 /** What happened between two times. */
@@ -81,22 +85,6 @@ export interface ObjectiveStatus {
   readonly recordedSinceMs: number;
 }
 
-/** One outage of an origin, by its breaker's history. */
-export interface Incident {
-  readonly originId: string;
-  readonly pop: string | undefined;
-  /** The first failure that led to it. */
-  readonly beganAtMs: number;
-  /** The breaker opened. */
-  readonly detectedAtMs: number;
-  /** The first delivery of its alert was tried; undefined: not yet, or nobody wants it. */
-  readonly toldAtMs: number | undefined;
-  /** The ramp ended; undefined: it lasts. */
-  readonly recoveredAtMs: number | undefined;
-  readonly reason: string;
-  readonly byHand: boolean;
-}
-
 export interface AlertView {
   readonly fingerprint: string;
   readonly kind: AlertKind;
@@ -109,15 +97,6 @@ export interface AlertView {
   readonly resolvedAtMs: number | undefined;
   /** Why it is not told. */
   readonly quiet: { readonly by: "silence" | "inhibition"; readonly id: string } | undefined;
-}
-
-export interface Silence {
-  readonly id: string;
-  /** All must be equal; `kind` and `severity` count as labels. */
-  readonly match: Readonly<Record<string, string>>;
-  readonly untilMs: number;
-  readonly reason: string;
-  readonly by: string;
 }
 
 export interface DeliveryView {

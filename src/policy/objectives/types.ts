@@ -36,3 +36,20 @@ export interface BurnWindow {
   readonly factor: number;
   readonly severity: "page" | "ticket";
 }
+
+/** One outage of an origin, by its breaker's history. */
+export interface Incident {
+  readonly originId: string;
+  readonly pop: string | undefined;
+  /** The first failure that led to it. */
+  readonly beganAtMs: number;
+  /** The breaker opened. */
+  readonly detectedAtMs: number;
+  /** The first delivery of its alert was tried; undefined: not yet, or nobody wants it. */
+  readonly toldAtMs: number | undefined;
+  /** The ramp ended; undefined: it lasts. Of a PoP: when it closes by itself, which may be to come. */
+  readonly recoveredAtMs: number | undefined;
+  readonly reason: string;
+  /** Opened or closed by hand: its times are nobody's merit. */
+  readonly byHand: boolean;
+}
