@@ -56,4 +56,67 @@ export interface Condition {
   readonly summary: string;
   /** Must have been true for so long before it fires; 0: at once. */
   readonly forMs: number;
+  /** Goes on firing for so long after it was last true, so that what comes and goes is one alert; undefined: 0. */
+  readonly keepMs?: number;
+}
+
+export interface Silence {
+  readonly id: string;
+  /** All must be equal; `kind` and `severity` count as labels. */
+  readonly match: Readonly<Record<string, string>>;
+  readonly untilMs: number;
+  readonly reason: string;
+  readonly by: string;
+}
+
+/** Why a firing alert is not told. `id`: of the silence, or the fingerprint of the alert that speaks for it. */
+export interface Quiet {
+  readonly by: "silence" | "inhibition";
+  readonly id: string;
+}
+
+export type AlertLife =
+  | { readonly kind: "pending"; readonly firesAtMs: number }
+  /** `absentSinceMs`: its condition is gone since then, and may come back. */
+  | { readonly kind: "firing"; readonly firedAtMs: number; readonly absentSinceMs?: number }
+  | { readonly kind: "resolved"; readonly firedAtMs: number; readonly resolvedAtMs: number };
+
+/** What one receiver was told of an alert: `count` times since `firedAtMs`, last at `atMs`; `over`: its end as well. */
+export interface Told {
+  readonly receiverId: string;
+  readonly count: number;
+  readonly atMs: number;
+  readonly over: boolean;
+}
+
+export interface Alert {
+  /** As last said. */
+  readonly condition: Condition;
+  readonly life: AlertLife;
+  readonly sinceMs: number;
+  readonly told: readonly Told[];
+  readonly quiet: Quiet | undefined;
+}
+
+/** One alert as a receiver is told of it. */
+export interface ToldAlert {
+  readonly fingerprint: string;
+  readonly status: "firing" | "resolved";
+  readonly kind: AlertKind;
+  readonly severity: Severity;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly summary: string;
+  readonly firedAtMs: number;
+  readonly resolvedAtMs?: number;
+}
+
+/** What is to be told to one receiver at once. */
+export interface Notification {
+  /** Follows from what it tells: deciding the same twice makes the same id. At most 64 characters. */
+  readonly id: string;
+  readonly receiverId: string;
+  /** Alerts of one group are told in the order in which it was decided. */
+  readonly group: string;
+  readonly createdAtMs: number;
+  readonly alerts: readonly ToldAlert[];
 }
