@@ -33,8 +33,7 @@ async function call(_kind: string, _name: string, method: string, told: unknown)
       return { kind: "granted", seq: request.seq, ...answer.decision, record: undefined };
     }
     case "report":
-    case "flush":
-      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- both tell their number
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a report tells its number
       return { seq: (told as { seq: number }).seq, view: viewOf(newBreaker(BREAKER_DEFAULTS, Date.now()), "bench", 0) };
     case "snapshot":
       return { write: false, askAgainMs: 3_600_000 };

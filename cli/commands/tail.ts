@@ -35,7 +35,7 @@ export const tailCommand = defineCommand({
     for await (const turn of turns(ASK_EVERY_MS)) {
       const reply = await callAdmin<TailReply>(args.state, { method: "GET", path: `/tail?${query.toString()}` });
       if (turn === 0 && !args.json) console.error("watching; Ctrl-C ends it");
-      query.set("after", String(reply.next));
+      query.set("after", reply.next);
       for (const decision of reply.decisions.slice(0, most - shown)) print(decision, args.json);
       shown += Math.min(reply.decisions.length, most - shown);
       if (reply.dropped !== dropped) {

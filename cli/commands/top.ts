@@ -79,8 +79,8 @@ interface Table {
   readonly breakers: readonly Pick<StatusReply["origins"][number], "origin" | "state" | "score">[];
 }
 
-const DECISIONS = /^weir_limit_decisions_total\{tenant="([^"]*)",decision="(admitted|throttled)"\}$/;
-const REQUESTS = /^weir_requests_total\{route="([^"]*)",outcome="([^"]*)"\}$/;
+const DECISIONS = /^weir_tenant_decisions_total\{tenant="([^"]*)",decision="(admitted|throttled)"\}$/;
+const REQUESTS = /^weir_requests_total\{origin="[^"]*",route="([^"]*)",outcome="([^"]*)"\}$/;
 
 function tableOf(before: Look, now: Look, by: Order, most: number): Table {
   const intervalMs = Math.max(1, now.atMs - before.atMs);

@@ -9,8 +9,14 @@ export const MEASURED = {
   ],
   /** One lease call writes a row for each limit in it, and one for the lessee. */
   rowsPerLeaseCall: { beside: 1, perLimit: 1, by: "test/coordinators/billed-rows.test.ts" },
-  /** One flush of counters writes a row for each series, and one for the edge. */
-  rowsPerFlush: { beside: 1, perRoute: 17, perTenant: 1, by: "test/coordinators/billed-rows.test.ts" },
+  /** A Metrics object stores all it has counted as one row (two where it knows thousands of isolates), and sets an alarm. */
+  rowsPerStore: {
+    chunks: 1,
+    alarm: 1,
+    everySeconds: 5,
+    shards: 4,
+    by: "test/coordinators/billed-rows.test.ts",
+  },
   /** A report of a healthy origin writes nothing. */
   rowsPerReport: { beside: 0, by: "test/coordinators/billed-rows.test.ts" },
   cleanup: { rowsPerAlarm: 1, everySeconds: 60, by: "test/coordinators/billed-rows.test.ts" },

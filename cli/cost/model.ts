@@ -75,7 +75,6 @@ const ASSUMED = (traffic: Traffic): Assumption[] => [
     why: `measured for one tenant at ${MEASURED.leaseCalls.map(({ tenantRps, by }) => `${tenantRps}/s (${by})`).join(", ")}; between them by interpolation, below the first by its figure`,
   },
   { name: "limitsPerTenant", value: 1, unit: "limits", why: "assumed: limits that apply to one request" },
-  { name: "routes", value: 3, unit: "routes", why: "assumed: routes that an isolate serves within one second" },
   { name: "origins", value: 1, unit: "origins", why: "assumed" },
   {
     name: "cpuMsPerRequest",
@@ -171,7 +170,7 @@ function quantitiesOf({ rps, tenants, cachedRatio }: Traffic, assumed: (name: st
   const requests = rps * SECONDS;
   const missesPerSecond = rps * (1 - cachedRatio);
   const isolates = assumed("isolates");
-  const { rowsPerLeaseCall, rowsPerFlush, rowsPerReport, cleanup } = MEASURED;
+  const { rowsPerLeaseCall, rowsPerStore, rowsPerReport, cleanup } = MEASURED;
   const perTenantRps = rps / tenants;
   const charged = missesPerSecond * assumed("leaseCallsPerRequest");
   // A tenant's record (revoked keys) is heard anew by each isolate that serves it, with a lease call or without one.
@@ -180,15 +179,14 @@ function quantitiesOf({ rps, tenants, cachedRatio }: Traffic, assumed: (name: st
   const flushes = Math.min(rps, isolates * FLUSHES_PER_SECOND) * SECONDS;
   const reports = Math.min(missesPerSecond, isolates * REPORTS_PER_SECOND * assumed("origins")) * SECONDS;
   const alarms = tenants * (SECONDS / cleanup.everySeconds) * Math.min(1, perTenantRps * cleanup.everySeconds);
-  const tenantsPerFlush = Math.min(tenants, Math.max(1, rps / isolates));
-  const flushRows =
-    rowsPerFlush.beside + rowsPerFlush.perRoute * assumed("routes") + rowsPerFlush.perTenant * tenantsPerFlush;
+  const shards = Math.min(rowsPerStore.shards, isolates);
+  const stores = shards * Math.min(1 / rowsPerStore.everySeconds, flushes / SECONDS / shards) * SECONDS;
   const rows =
     leases * (rowsPerLeaseCall.beside + rowsPerLeaseCall.perLimit * assumed("limitsPerTenant")) +
-    flushes * flushRows +
+    stores * (rowsPerStore.chunks + rowsPerStore.alarm) +
     reports * rowsPerReport.beside +
     alarms * cleanup.rowsPerAlarm;
-  const calls = leases + flushes + reports + alarms;
+  const calls = leases + flushes + stores + reports + alarms;
   const snapshotPages = assumed("snapshotPages");
   const count = (value: number): string => Math.round(value).toLocaleString("en");
   return [
@@ -197,7 +195,7 @@ function quantitiesOf({ rps, tenants, cachedRatio }: Traffic, assumed: (name: st
     {
       id: "objectRequests",
       quantity: calls,
-      because: `${count(leases)} lease calls, ${count(flushes)} flushes of counters, ${count(reports)} breaker reports, ${count(alarms)} alarms`,
+      because: `${count(leases)} lease calls, ${count(flushes)} flushes of counters, ${count(stores)} times that they are stored, ${count(reports)} breaker reports, ${count(alarms)} alarms`,
     },
     {
       id: "objectDuration",
@@ -207,7 +205,7 @@ function quantitiesOf({ rps, tenants, cachedRatio }: Traffic, assumed: (name: st
     {
       id: "rowsWritten",
       quantity: rows,
-      because: `each lease call ${rowsPerLeaseCall.beside} + limits, each flush ${count(flushRows)}, each alarm 1`,
+      because: `each lease call ${rowsPerLeaseCall.beside} + limits, storing counters 2, each alarm 1`,
     },
     { id: "rowsRead", quantity: rows, because: "assumed as many as are written: objects keep their state in memory" },
     { id: "objectStorage", quantity: (tenants * assumed("objectKiB")) / 2 ** 20, because: "objectKiB for each tenant" },

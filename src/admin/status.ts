@@ -2,7 +2,6 @@
 import * as z from "zod";
 import type { CompiledTenant, Tables } from "../config/tables.ts";
 import { originObjectName } from "../protocol/origin.ts";
-import { METRICS_OBJECT } from "../edge/stages/record.ts";
 import { tenantCoordinator } from "../protocol/tenant.ts";
 import type { Env } from "../platform/bindings.ts";
 import { callCoordinator, withDeadline } from "../platform/coordinators.ts";
@@ -14,7 +13,9 @@ import {
   type StatusReply,
   type TenantStatus,
 } from "./contract/status.ts";
+import { flatTotals } from "./flat-totals.ts";
 import { tenantOf } from "./lookup.ts";
+import { readTotals } from "./metrics-objects.ts";
 import { operation } from "./operation.ts";
 import { COORDINATOR_DEADLINE_MS } from "./reply.ts";
 import { prometheusText } from "./prometheus.ts";
@@ -51,10 +52,7 @@ const getMetrics = operation(
     result: z.string(),
     contentType: "text/plain; version=0.0.4; charset=utf-8",
   },
-  async ({ env }) => {
-    const totals = callCoordinator(env, "METRICS", METRICS_OBJECT, "totals", { v: 1 });
-    return prometheusText(await withDeadline(totals, COORDINATOR_DEADLINE_MS));
-  },
+  async ({ env }) => prometheusText(flatTotals(await readTotals(env))),
 );
 
 export const statusOperations = [getStatus, getMetrics];
@@ -82,12 +80,9 @@ const FAILED_SERIES = /^weir_limit_failed_total\{tenant="([^"]*)",mode="([^"]*)"
 
 async function failModeStatus(env: Env, only: string | undefined): Promise<readonly FailModeStatus[] | null> {
   try {
-    const totals = await withDeadline(
-      callCoordinator(env, "METRICS", METRICS_OBJECT, "totals", { v: 1 }),
-      COORDINATOR_DEADLINE_MS,
-    );
-    return Object.entries(totals).flatMap(([series, requests]) => {
-      const [, tenant, mode] = FAILED_SERIES.exec(series) ?? [];
+    const { series } = await readTotals(env);
+    return Object.entries(series).flatMap(([name, requests]) => {
+      const [, tenant, mode] = FAILED_SERIES.exec(name) ?? [];
       if (tenant === undefined || mode === undefined || (only !== undefined && tenant !== only)) return [];
       return [{ tenant, mode, requests }];
     });

@@ -1,9 +1,9 @@
 /** Live decisions: asking makes its caller a listener for some seconds; isolates send theirs with the next flush. */
-import { METRICS_OBJECT } from "../edge/stages/record.ts";
-import { callCoordinator, withDeadline } from "../platform/coordinators.ts";
-import { tailQuery, tailReply } from "./contract/tail.ts";
+import type { TailReply as ShardReply } from "../protocol/metrics.ts";
+import { tailQuery, type TailReply, tailReply } from "./contract/tail.ts";
+import { askMetrics } from "./metrics-objects.ts";
 import { operation } from "./operation.ts";
-import { COORDINATOR_DEADLINE_MS, problem, problemType } from "./reply.ts";
+import { problem, problemType } from "./reply.ts";
 
 const tailDecisions = operation(
   {
@@ -25,19 +25,31 @@ const tailDecisions = operation(
       return problem(403, title, undefined, { type: problemType("outside-scope") });
     }
     const tenants = tenant === undefined ? actor.tenants : [tenant];
-    const asked = callCoordinator(env, "METRICS", METRICS_OBJECT, "watch", {
-      v: 1,
+    const cursors = after.split(".");
+    const replies = await askMetrics(env, "watch", (shard) => ({
+      v: 1 as const,
       // Nobody takes part in what another token watches.
       listener: `${actor.id}/${listener}`,
       filter: { ...filter, ...(tenants === undefined ? {} : { tenants }) },
-      after,
-    });
-    const reply = await withDeadline(asked, COORDINATOR_DEADLINE_MS);
-    if (reply.kind === "full")
-      return problem(429, `${reply.listeners} watch already: try again when one of them has stopped`);
-    const { decisions, next, matched, dropped, edges } = reply;
-    return { decisions, next, matched, dropped, edges };
+      after: Number(cursors[shard] ?? 0),
+    }));
+    const told: TailReply = { decisions: [], next: "", matched: 0, dropped: 0, edges: 0 };
+    const reply = replies.reduce((sum: TailReply | undefined, part) => heard(sum, part), told);
+    if (reply === undefined) return problem(429, "Too many watch already: try again when one of them has stopped");
+    return { ...reply, decisions: reply.decisions.toSorted((a, b) => a.atMs - b.atMs) };
   },
 );
+
+/** Undefined: a Metrics object has no room for another listener. */
+function heard(sum: TailReply | undefined, part: ShardReply): TailReply | undefined {
+  if (sum === undefined || part.kind === "full") return undefined;
+  return {
+    decisions: [...sum.decisions, ...part.decisions],
+    next: sum.next === "" ? String(part.next) : `${sum.next}.${part.next}`,
+    matched: sum.matched + part.matched,
+    dropped: sum.dropped + part.dropped,
+    edges: sum.edges + part.edges,
+  };
+}
 
 export const tailOperations = [tailDecisions];

@@ -1,73 +1,97 @@
 /**
- * What this isolate counted since its last flush. Counting is a Map lookup and an addition; names and labels are put
- * together only when a batch is made. A batch that was not acknowledged is sent again with the same number, so the
- * Metrics object counts it once; what an isolate has not flushed when it is evicted is lost (at most FLUSH_INTERVAL_MS
- * of counts, and one batch under way).
+ * What this isolate counts, until a Metrics object has stored it. Counting is Map lookups and additions; what is sent is
+ * put together when a batch is closed, behind an answer and at most once in `flushAfterMs`. Batches wait for their
+ * confirmation in policy/telemetry/unconfirmed.
+ *
+ * Bounds: MAX_ROUTES and MAX_NAMED_TENANTS told apart (the rest is counted as `other`), MAX_EVENTS, MAX_UNCONFIRMED
+ * batches. What is lost with an isolate that is evicted: what it had counted since its last flush that was received.
  */
-import { LATENCY_BOUNDS_SECONDS, latencyBucket } from "../policy/kernel/histogram.ts";
-import { METRICS_PROTOCOL_VERSION, type MetricsBatch, type Outcome } from "../protocol/metrics.ts";
-import type { Tail } from "./tail.ts";
+import { latencyBucket, newLatencyCounts } from "../policy/kernel/histogram.ts";
+import {
+  type MetricsBatch,
+  OTHER,
+  type Outcome,
+  OUTCOMES,
+  type RouteCounts,
+  type TenantCounts,
+} from "../policy/telemetry/counts.ts";
+import { close, confirm, hasRoom, newUnconfirmed, type Unconfirmed, unsent } from "../policy/telemetry/unconfirmed.ts";
+import { MICRO_TOKENS_PER_TOKEN } from "../policy/limits/types.ts";
+import { METRICS_PROTOCOL_VERSION, type MetricsFlush, type MetricsReply } from "../protocol/metrics.ts";
 import { type Series, series } from "../protocol/series.ts";
 
-const FLUSH_INTERVAL_MS = 1_000;
-/** Tenants counted by name; the others are counted as `other`, so that names cannot fill the memory. */
+const FLUSH_AFTER_MS = 1_000;
+const MAX_FLUSH_AFTER_MS = 60_000;
+/** A flush that has not ended after so long is not under way any more: its request was ended with it. */
+const FLUSH_ENDS_MS = 15_000;
+/** Of one origin. */
+const MAX_ROUTES = 2_000;
+const MAX_ORIGINS = 500;
 const MAX_NAMED_TENANTS = 1_000;
 const MAX_EVENTS = 500;
 
-interface RouteCounts {
-  readonly outcomes: Map<Outcome, number>;
-  readonly buckets: number[];
-  durationSecondsSum: number;
+const OUTCOME_PLACES: Readonly<Record<string, number>> = Object.fromEntries(
+  OUTCOMES.map((outcome, place) => [outcome, place]),
+);
+
+interface RouteCounter {
+  readonly outcomes: number[];
+  /** Answered by the origin or a fresh entry, and all others. */
+  readonly good: number[];
+  readonly others: number[];
+  durationMs: number;
 }
 
-interface TenantCounts {
+interface TenantCounter {
   admitted: number;
   throttled: number;
+  shadowed: number;
+  costMicro: number;
+  durationMs: number;
 }
 
 export class Counters {
-  /** Counts wait so long for company. */
-  flushIntervalMs = FLUSH_INTERVAL_MS;
+  /** Counts wait so long for company; longer where the object says so. */
+  leastFlushMs = FLUSH_AFTER_MS;
   readonly #edgeId: string;
-  #routes = new Map<string, RouteCounts>();
-  #tenants = new Map<string, TenantCounts>();
+  /** Origin -> route. */
+  #routes = new Map<string, Map<string, RouteCounter>>();
+  #tenants = new Map<string, TenantCounter>();
   #events = new Map<Series, number>();
-  #seq = 0;
-  #unacknowledged: MetricsBatch | undefined;
-  #flushScheduled = false;
+  #sinceMs: number;
+  #claimedUntilMs = 0;
+  #flushAfterMs = 0;
+  readonly #unconfirmed: Unconfirmed = newUnconfirmed();
 
-  constructor(edgeId: string) {
+  constructor(edgeId: string, nowMs: number) {
     this.#edgeId = edgeId;
+    this.#sinceMs = nowMs;
   }
 
-  countRequest(routeId: string, outcome: Outcome, durationMs: number): void {
-    let route = this.#routes.get(routeId);
-    if (route === undefined) {
-      route = {
-        outcomes: new Map(),
-        buckets: Array.from({ length: LATENCY_BOUNDS_SECONDS.length + 1 }, () => 0),
-        durationSecondsSum: 0,
-      };
-      this.#routes.set(routeId, route);
-    }
-    route.outcomes.set(outcome, (route.outcomes.get(outcome) ?? 0) + 1);
+  get flushAfterMs(): number {
+    return Math.min(MAX_FLUSH_AFTER_MS, Math.max(this.leastFlushMs, this.#flushAfterMs));
+  }
+
+  countRequest(route: string, origin: string, outcome: Outcome, durationMs: number): void {
+    const counter = this.#routes.get(origin)?.get(route) ?? this.#newRoute(route, origin);
+    const place = OUTCOME_PLACES[outcome] ?? 0;
+    counter.outcomes[place] = (counter.outcomes[place] ?? 0) + 1;
+    const buckets = outcome === "origin" || outcome === "cache" ? counter.good : counter.others;
     const bucket = latencyBucket(durationMs);
-    route.buckets[bucket] = (route.buckets[bucket] ?? 0) + 1;
-    route.durationSecondsSum += durationMs / 1000;
+    buckets[bucket] = (buckets[bucket] ?? 0) + 1;
+    counter.durationMs += durationMs;
   }
 
-  countTenant(tenantId: string, admitted: boolean): void {
-    let tenant = this.#tenants.get(tenantId);
-    if (tenant === undefined) {
-      if (this.#tenants.size >= MAX_NAMED_TENANTS && tenantId !== "other") {
-        this.countTenant("other", admitted);
-        return;
-      }
-      tenant = { admitted: 0, throttled: 0 };
-      this.#tenants.set(tenantId, tenant);
-    }
-    if (admitted) tenant.admitted++;
-    else tenant.throttled++;
+  countTenant(tenant: string, isAdmitted: boolean, costMicro: number, durationMs: number): void {
+    const counter = this.#tenants.get(tenant) ?? this.#newTenant(tenant);
+    if (isAdmitted) counter.admitted++;
+    else counter.throttled++;
+    counter.costMicro += costMicro;
+    counter.durationMs += durationMs;
+  }
+
+  countShadowed(tenant: string, count: number): void {
+    (this.#tenants.get(tenant) ?? this.#newTenant(tenant)).shadowed += count;
   }
 
   /** Counts something rare, by its full series name. */
@@ -86,62 +110,92 @@ export class Counters {
     return this.#events.has(event);
   }
 
-  /** True for the one caller that now has to flush after FLUSH_INTERVAL_MS. */
-  claimFlush(): boolean {
-    if (this.#flushScheduled) return false;
-    this.#flushScheduled = true;
+  /** True for the one caller that now has to flush after `flushAfterMs`, and then to `endFlush`. */
+  claimFlush(nowMs: number): boolean {
+    if (nowMs < this.#claimedUntilMs) return false;
+    this.#claimedUntilMs = nowMs + this.flushAfterMs + FLUSH_ENDS_MS;
     return true;
   }
 
-  /** The batch to send: the unacknowledged one again, or what was counted since, with `tail`. Undefined when nothing was. */
-  takeBatch(tail?: Tail): MetricsBatch | undefined {
-    this.#flushScheduled = false;
-    if (this.#unacknowledged !== undefined) return this.#unacknowledged;
-    const counters = this.#series();
-    if (Object.keys(counters).length === 0) return undefined;
+  endFlush(): void {
+    this.#claimedUntilMs = 0;
+  }
+
+  /** What was counted since the last batch; undefined: nothing, or so many batches wait that it stays here. */
+  closeBatch(nowMs: number): Omit<MetricsBatch, "seq"> | undefined {
+    if (!hasRoom(this.#unconfirmed)) return undefined;
+    if (this.#routes.size + this.#tenants.size + this.#events.size === 0) return undefined;
+    const batch = {
+      spanMs: Math.max(0, nowMs - this.#sinceMs),
+      routes: [...this.#routeCounts()],
+      tenants: [...this.#tenants].map(([tenant, counter]) => tenantCounts(tenant, counter)),
+      events: Object.fromEntries(this.#events),
+    };
     this.#routes = new Map();
     this.#tenants = new Map();
     this.#events = new Map();
-    this.#seq++;
-    const decisions = tail?.take();
-    this.#unacknowledged = {
-      v: METRICS_PROTOCOL_VERSION,
-      edgeId: this.#edgeId,
-      seq: this.#seq,
-      counters,
-      ...(decisions === undefined ? {} : { tail: decisions }),
-    };
-    return this.#unacknowledged;
+    this.#sinceMs = nowMs;
+    close(this.#unconfirmed, batch);
+    return batch;
   }
 
-  acknowledge(seq: number): void {
-    if (this.#unacknowledged?.seq === seq) this.#unacknowledged = undefined;
+  /** Undefined: all batches are received. */
+  unsent(configVersion: number): MetricsFlush | undefined {
+    const batches = unsent(this.#unconfirmed);
+    if (batches.length === 0) return undefined;
+    const { durable } = this.#unconfirmed;
+    return { v: METRICS_PROTOCOL_VERSION, edgeId: this.#edgeId, configVersion, durable, batches };
   }
 
-  #series(): Record<string, number> {
-    const series: Record<string, number> = {};
-    for (const [routeId, route] of this.#routes) {
-      let count = 0;
-      for (const [outcome, value] of route.outcomes) {
-        series[`weir_requests_total{route="${routeId}",outcome="${outcome}"}`] = value;
-      }
-      for (const [index, value] of route.buckets.entries()) {
-        count += value;
-        const bound = LATENCY_BOUNDS_SECONDS[index];
-        series[`weir_request_duration_seconds_bucket{route="${routeId}",le="${bound ?? "+Inf"}"}`] = count;
-      }
-      series[`weir_request_duration_seconds_sum{route="${routeId}"}`] = route.durationSecondsSum;
-      series[`weir_request_duration_seconds_count{route="${routeId}"}`] = count;
+  confirm({ received, durable, flushAfterMs }: MetricsReply): void {
+    confirm(this.#unconfirmed, received, durable);
+    this.#flushAfterMs = flushAfterMs;
+  }
+
+  #newRoute(route: string, origin: string): RouteCounter {
+    let routes = this.#routes.get(origin);
+    if (routes === undefined) {
+      if (this.#routes.size >= MAX_ORIGINS && origin !== OTHER) return this.#newRoute(OTHER, OTHER);
+      routes = new Map();
+      this.#routes.set(origin, routes);
     }
-    for (const [tenantId, tenant] of this.#tenants) {
-      if (tenant.admitted > 0) {
-        series[`weir_limit_decisions_total{tenant="${tenantId}",decision="admitted"}`] = tenant.admitted;
-      }
-      if (tenant.throttled > 0) {
-        series[`weir_limit_decisions_total{tenant="${tenantId}",decision="throttled"}`] = tenant.throttled;
+    const name = routes.size < MAX_ROUTES ? route : OTHER;
+    let counter = routes.get(name);
+    if (counter === undefined) {
+      counter = {
+        outcomes: OUTCOMES.map(() => 0),
+        good: newLatencyCounts(),
+        others: newLatencyCounts(),
+        durationMs: 0,
+      };
+      routes.set(name, counter);
+    }
+    return counter;
+  }
+
+  #newTenant(tenant: string): TenantCounter {
+    const name = this.#tenants.size < MAX_NAMED_TENANTS ? tenant : OTHER;
+    let counter = this.#tenants.get(name);
+    if (counter === undefined) {
+      counter = { admitted: 0, throttled: 0, shadowed: 0, costMicro: 0, durationMs: 0 };
+      this.#tenants.set(name, counter);
+    }
+    return counter;
+  }
+
+  *#routeCounts(): Generator<RouteCounts> {
+    for (const [origin, routes] of this.#routes) {
+      for (const [route, { outcomes, good, others, durationMs }] of routes) {
+        const buckets = good.map((count, index) => count + (others[index] ?? 0));
+        yield { route, origin, outcomes, buckets, goodBuckets: good, durationSecondsSum: durationMs / 1_000 };
       }
     }
-    for (const [name, value] of this.#events) series[name] = value;
-    return series;
   }
 }
+
+const tenantCounts = (tenant: string, { costMicro, durationMs, ...counts }: TenantCounter): TenantCounts => ({
+  tenant,
+  ...counts,
+  tokens: costMicro / MICRO_TOKENS_PER_TOKEN,
+  durationSecondsSum: durationMs / 1_000,
+});

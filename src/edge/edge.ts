@@ -31,6 +31,9 @@ const MAX_PROXY_PRINCIPALS = 10_000;
 /** Values of `RateLimit-Policy` that are kept, one for each tenant on each route. */
 const MAX_POLICY_HEADERS = 20_000;
 
+/** What tables call the tenant that callers without one are: only tenants have limits in shadow. */
+const ANONYMOUS_TENANT = "anonymous";
+
 /** The door to the origins. */
 type CallOrigin = (request: OriginRequest) => Promise<OriginAnswer | OriginFailed>;
 
@@ -85,7 +88,7 @@ export class Edge {
     this.#idPrefix = this.#traceId.slice(0, 12);
     this.pop = pop;
     this.startedAtMs = this.now();
-    this.counters = new Counters(this.id);
+    this.counters = new Counters(this.id, this.startedAtMs);
     this.credentials = new Credentials(other);
     this.snapshots = new Snapshots(other);
     this.addresses = new LRUCache({ max: tableSize(MAX_KNOWN_ADDRESSES, other) });
@@ -110,8 +113,9 @@ export class Edge {
     });
     this.lessees = new Lessees({
       ...shared,
-      onShadowRefused: (_coordinatorName, limit, count) => {
+      onShadowRefused: (coordinatorName, limit, count) => {
         this.counters.countEvent(series("weir_limit_shadow_refused_total", { limit: limit.id }), count);
+        this.counters.countShadowed(tenantOfCoordinator(coordinatorName) ?? ANONYMOUS_TENANT, count);
       },
       onRecord: (coordinatorName, record) => {
         const tenantId = tenantOfCoordinator(coordinatorName);

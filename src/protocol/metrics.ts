@@ -1,38 +1,32 @@
 /** What edges and the admin API say to the Metrics object: counters since the last flush, and decisions for who watches. */
+import { hash32 } from "../policy/kernel/hash.ts";
 import type { Decision, TailFilter } from "../policy/tail/sample.ts";
+import type { MetricsBatch, RouteCounts, TenantTotals } from "../policy/telemetry/counts.ts";
 
-export const METRICS_PROTOCOL_VERSION = 1;
+export { OUTCOMES, type Outcome } from "../policy/telemetry/counts.ts";
+export type { MetricsBatch, RouteCounts, TenantCounts, TenantTotals } from "../policy/telemetry/counts.ts";
+
+export const METRICS_PROTOCOL_VERSION = 2;
 
 /** Who watches at once, in the world; each costs every isolate a comparison for each request. */
 export const MAX_LISTENERS = 8;
 /** Decisions that an isolate sends for one listener with one flush. */
 export const MAX_DECISIONS = 50;
 
-/** How requests end, as `weir_requests_total` counts them. */
-export const OUTCOMES = [
-  "origin",
-  "cache",
-  "stale",
-  "snapshot",
-  "failover",
-  "deferred",
-  "fallback",
-  "maintenance",
-  "throttled",
-  "shed",
-  "refused",
-  "error",
-] as const;
+/** Metrics objects; an isolate flushes to the same one all its life, so that one object knows its batches' numbers. */
+export const METRICS_SHARDS = 4;
+export const metricsObjectName = (shard: number): string => `metrics:${shard}`;
+export const metricsShardOf = (edgeId: string): number => hash32(edgeId) % METRICS_SHARDS;
 
-export type Outcome = (typeof OUTCOMES)[number];
-
-export interface MetricsBatch {
+export interface MetricsFlush {
   readonly v: typeof METRICS_PROTOCOL_VERSION;
   readonly edgeId: string;
-  /** Grows by one for each batch of this edge; a repeated number is counted once. */
-  readonly seq: number;
-  /** `name{label="value",...}` -> increase since the last batch, >= 0. */
-  readonly counters: Readonly<Record<string, number>>;
+  /** Of the isolate's config, so that the Monitor hears of a newer one. */
+  readonly configVersion: number;
+  /** The object has said that all numbers up to here are stored: it need not wait for them. */
+  readonly durable: number;
+  /** Those that are not known to be received there, the oldest first; the same one may come again. */
+  readonly batches: readonly MetricsBatch[];
   /** Only while somebody watches; at most MAX_LISTENERS. */
   readonly tail?: readonly TailPart[];
 }
@@ -55,9 +49,29 @@ export interface TailOrder {
 }
 
 export interface MetricsReply {
-  readonly seq: number;
-  /** Undefined: nobody watches, or the object is of the release before. */
+  /**
+   * All numbers up to here are counted; up to `durable` they are stored as well, and need not be kept. Where `received` is
+   * less than it was, the object was evicted before it stored: what is above comes again.
+   */
+  readonly received: number;
+  readonly durable: number;
+  /** The next flush should wait so long: longer where there are many isolates. */
+  readonly flushAfterMs: number;
+  /** The Monitor has no settings as new as this isolate's config: send them (`Monitor.configure`). */
+  readonly wantsSettings: boolean;
+  /** Undefined: nobody watches. */
   readonly tail?: TailOrder;
+}
+
+/** Totals since counting began. */
+export interface MetricsTotals {
+  /** Without tenants: `name{label="value",...}` -> total. */
+  readonly series: Readonly<Record<string, number>>;
+  readonly routes: readonly RouteCounts[];
+  /** The heaviest, each with what it had since it is told apart; `other`: everybody else. */
+  readonly tenants: readonly TenantTotals[];
+  /** Isolates heard within the last seconds. */
+  readonly edges: number;
 }
 
 export interface TailRequest {
@@ -85,8 +99,8 @@ export type TailReply =
   | { readonly kind: "full"; readonly listeners: number };
 
 export interface MetricsProtocol {
-  flush(batch: MetricsBatch): Promise<MetricsReply>;
-  totals(request: { readonly v: 1 }): Promise<Readonly<Record<string, number>>>;
+  flush(flush: MetricsFlush): Promise<MetricsReply>;
+  totals(request: { readonly v: 2 }): Promise<MetricsTotals>;
   /** Makes its caller a listener for LISTEN_MS, or renews it, and gives what came for it. Nothing of it is stored. */
   watch(request: TailRequest): Promise<TailReply>;
 }

@@ -18,6 +18,7 @@ interface Metric {
 }
 
 const NO_LABELS = [] as const;
+const RARE = { type: "counter", labels: NO_LABELS, unit: "count", event: true } as const;
 
 export const METRICS = {
   // Requests, and who may make them.
@@ -244,33 +245,15 @@ export const METRICS = {
     help: "1 for the config in force, as the isolate that answers this scrape knows it.",
   },
   weir_log_lines_suppressed_total: {
-    type: "counter",
-    labels: NO_LABELS,
-    unit: "count",
+    ...RARE,
     help: "Lines about refusals that were not logged: there were too many within a second.",
-    event: true,
   },
-  weir_config_swaps_total: {
-    type: "counter",
-    labels: NO_LABELS,
-    unit: "count",
-    help: "Times an isolate put a newer config in force.",
-    event: true,
-  },
+  weir_config_swaps_total: { ...RARE, help: "Times an isolate put a newer config in force." },
   weir_config_refresh_failures_total: {
-    type: "counter",
-    labels: NO_LABELS,
-    unit: "count",
+    ...RARE,
     help: "Times an isolate could not fetch or compile a newer config; it keeps the one it has.",
-    event: true,
   },
-  weir_trial_report_failures_total: {
-    type: "counter",
-    labels: NO_LABELS,
-    unit: "count",
-    help: "Counts of a config on trial that had to be sent again.",
-    event: true,
-  },
+  weir_trial_report_failures_total: { ...RARE, help: "Counts of a config on trial that had to be sent again." },
   weir_admin_refused_total: {
     type: "counter",
     labels: ["reason"],
@@ -324,20 +307,27 @@ export const METRICS = {
     unit: "count",
     help: "Isolates heard of within the last seconds.",
   },
-  weir_metrics_flush_failures_total: {
-    type: "counter",
-    labels: NO_LABELS,
-    unit: "count",
-    help: "Batches of counters that had to be sent again.",
-    event: true,
+  weir_metrics_flush_failures_total: { ...RARE, help: "Batches of counters that had to be sent again." },
+  weir_metrics_batches_repeated_total: { ...RARE, help: "Batches of counters that came again, and were counted once." },
+  weir_metrics_batches_missing_total: {
+    ...RARE,
+    help: "Batches of counters that a Metrics object had said were stored, and has not: its storage was set back.",
   },
-  weir_dropped_series_total: {
-    type: "counter",
-    labels: NO_LABELS,
-    unit: "count",
-    help: "Counts that were dropped because there were too many series.",
-    event: true,
+  weir_metrics_edges_forgotten_total: {
+    ...RARE,
+    help: "Isolates that a Metrics object has forgotten: gone, or too many.",
   },
+  weir_metrics_store_failures_total: { ...RARE, help: "Times a Metrics object could not store what it had counted." },
+  weir_metrics_lines_unreadable_total: {
+    ...RARE,
+    help: "Stored lines of a Metrics object that could not be read, and count no more.",
+  },
+  weir_metrics_wake_failures_total: { ...RARE, help: "Times a Metrics object called the Monitor object in vain." },
+  weir_monitor_settings_failures_total: {
+    ...RARE,
+    help: "Times an isolate could not tell the Monitor object of its config.",
+  },
+  weir_dropped_series_total: { ...RARE, help: "Counts that were dropped because there were too many series." },
   weir_scrape_source_up: {
     type: "gauge",
     labels: ["source"],

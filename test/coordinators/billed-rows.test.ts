@@ -3,10 +3,11 @@ import { env } from "cloudflare:workers";
 import { reset, runInDurableObject } from "cloudflare:test";
 import { afterEach, describe, expect, it } from "vitest";
 import { MEASURED } from "../../cli/cost/measurements.ts";
-import { Counters } from "../../src/edge/counters.ts";
 import { BREAKER_DEFAULTS } from "../../src/policy/breaker/types.ts";
+import { metricsObjectName } from "../../src/protocol/metrics.ts";
 import type { OriginReport } from "../../src/protocol/origin.ts";
 import type { LeaseRequest } from "../../src/protocol/tenant.ts";
+import { flushOfRequests } from "../support/metrics-flush.ts";
 
 afterEach(() => reset());
 
@@ -55,17 +56,19 @@ describe("rows written", () => {
     expect(rows).toBe(beside + perLimit * limits);
   });
 
-  it.each([1, 3])("by a flush with %i tenants: one for each series, and one for the edge", async (tenants) => {
-    const counters = new Counters("edge-1");
-    for (let index = 0; index < 100; index++) counters.countRequest("all", "origin", index);
-    for (let index = 0; index < tenants; index++) counters.countTenant(`tenant-${index}`, true);
-    const batch = counters.takeBatch();
-    if (batch === undefined) throw new Error("nothing was counted");
-    const metrics = env.METRICS.getByName("metrics:0");
+  it.each([1, 900])("by a flush that stores, of one route and %i tenants: one for all of it", async (tenants) => {
+    const metrics = env.METRICS.getByName(metricsObjectName(0));
     await metrics.totals();
-    const rows = await billedBy(metrics, () => metrics.flush(batch));
-    const { beside, perRoute, perTenant } = MEASURED.rowsPerFlush;
-    expect(rows).toBe(beside + perRoute + perTenant * tenants);
+    const rows = await billedBy(metrics, () => metrics.flush(flushOfRequests(100, tenants)));
+    expect(rows).toBe(MEASURED.rowsPerStore.chunks);
+  });
+
+  it("by the flushes of the next five seconds: none but the alarm's", async () => {
+    const metrics = env.METRICS.getByName(metricsObjectName(0));
+    await metrics.flush(flushOfRequests(100, 10));
+    expect(await billedBy(metrics, () => metrics.flush(flushOfRequests(100, 10, "edge-2")))).toBe(0);
+    const alarmAtMs = await runInDurableObject(metrics, async (_object, { storage }) => storage.getAlarm());
+    expect(alarmAtMs === null ? 0 : 1).toBe(MEASURED.rowsPerStore.alarm);
   });
 
   it("by a report of a healthy origin: none", async () => {

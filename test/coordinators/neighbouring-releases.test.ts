@@ -221,11 +221,22 @@ const KINDS: Readonly<Record<string, Kind>> = {
   },
   metrics: {
     stub: metrics,
-    fill: () => metrics().flush({ v: 1, edgeId: "edge", seq: 1, counters: { 'weir_requests_total{origin="app"}': 7 } }),
-    read: async () => metrics().totals(),
-    tables: ["total", "edge"],
+    fill: () =>
+      metrics().flush({
+        v: 2,
+        edgeId: "edge",
+        configVersion: 1,
+        durable: 0,
+        batches: [{ seq: 1, spanMs: 1_000, routes: [], tenants: [], events: { weir_config_swaps_total: 7 } }],
+      }),
+    read: async () => (await metrics().totals()).series,
+    tables: ["chunk"],
     bodies: [],
-    schema: 1,
+    older: (sql) => {
+      sql.exec("DROP TABLE chunk");
+      sql.exec("INSERT INTO total VALUES ('weir_config_swaps_total', 7), ('weir_requests_total{route=\"all\"}', 7)");
+    },
+    schema: 2,
   },
 };
 

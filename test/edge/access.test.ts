@@ -52,7 +52,7 @@ describe("a refused caller", () => {
     expect(await gateway.totals()).toMatchObject({
       'weir_access_refused_total{list="deny"}': 3,
       'weir_access_refused_total{list="allow"}': 2,
-      'weir_requests_total{route="all",outcome="refused"}': 5,
+      'weir_requests_total{origin="app",route="all",outcome="refused"}': 5,
     });
     expect(gateway.calls).toEqual([]);
   });
@@ -96,7 +96,7 @@ describe("an exempt caller", () => {
     expect(await gateway.statuses(3, others)).toEqual([200, 200, 429]);
     expect((await gateway.send(others)).headers.get("ratelimit")).toContain("requests");
     expect(await gateway.totals()).toMatchObject({
-      'weir_limit_decisions_total{tenant="acme",decision="admitted"}': 18,
+      'weir_tenant_decisions_total{tenant="acme",decision="admitted"}': 18,
     });
   });
 

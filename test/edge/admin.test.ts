@@ -2,6 +2,8 @@ import { env } from "cloudflare:workers";
 import { reset } from "cloudflare:test";
 import { afterEach, describe, expect, it } from "vitest";
 import { isAdminRequest } from "../../src/admin/admin.ts";
+import { metricsObjectName } from "../../src/protocol/metrics.ts";
+import { flushOfRequests } from "../support/metrics-flush.ts";
 import { AdminSite, API, TOKEN } from "./admin-site.ts";
 
 afterEach(() => reset());
@@ -56,13 +58,12 @@ describe("the admin API", () => {
   });
 
   it("gives counters in Prometheus' format", async () => {
-    const counters = { 'weir_requests_total{route="all",outcome="origin"}': 3 };
-    await env.METRICS.getByName("metrics:0").flush({ v: 1, edgeId: "e", seq: 1, counters });
+    for (const shard of [0, 3]) await env.METRICS.getByName(metricsObjectName(shard)).flush(flushOfRequests(3));
     const site = await AdminSite.make();
     const metrics = await site.ask("/_weir/metrics", { token: TOKEN });
     expect(metrics.headers.get("content-type")).toContain("text/plain; version=0.0.4");
     expect(metrics.text).toContain(
-      '# TYPE weir_requests_total counter\nweir_requests_total{route="all",outcome="origin"} 3\n',
+      '# TYPE weir_requests_total counter\nweir_requests_total{origin="app",route="all",outcome="origin"} 6\n',
     );
   });
 });

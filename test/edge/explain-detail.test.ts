@@ -104,7 +104,7 @@ describe("an explanation, in detail", () => {
 
   it("goes by the config that the caller has while one is on trial, or by the one that is asked for", async () => {
     const gateway = await Gateway.of(CONFIG);
-    gateway.edge.counters.claimFlush();
+    gateway.edge.counters.claimFlush(Number.POSITIVE_INFINITY);
     const next = await Gateway.of({ ...CONFIG, routes: [{ id: "new", match: { path: "/rest/*" }, origin: "worked" }] });
     gateway.edge.config.canary = { number: 7, shareRatio: 0.5, tables: next.edge.tables };
     const chosen = new Set<string>();
@@ -133,7 +133,7 @@ describe("an explanation, in detail", () => {
 
   it("is made also while no coordinator answers: by what the isolate holds, else by the fail modes", async () => {
     const gateway = await Gateway.of(CONFIG);
-    gateway.edge.counters.claimFlush();
+    gateway.edge.counters.claimFlush(Number.POSITIVE_INFINITY);
     const lost: Env = { ...env, WAN: { call: () => new Promise(() => undefined) } };
     const admitted = async (headers: Record<string, string>): Promise<unknown> => {
       const request = new Request("https://gateway.example/rest/1", { headers });

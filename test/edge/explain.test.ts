@@ -27,7 +27,7 @@ const REVOKED = "aaaaaaaaaaaaaaaa";
 /** A gateway that has been used: something is stored, used up, open, in maintenance, revoked. */
 async function usedGateway(): Promise<Gateway> {
   const gateway = await Gateway.of(CONFIG);
-  gateway.edge.counters.claimFlush();
+  gateway.edge.counters.claimFlush(Number.POSITIVE_INFINITY);
   const acme = await keyOf("acme");
   for (const place of ["fresh", "miss", "stale", "behind"]) {
     expect((await gateway.send(acme, `/${place}/kept`)).status).toBe(200);

@@ -8,7 +8,10 @@ import { Edge } from "../../src/edge/edge.ts";
 import { handle } from "../../src/edge/pipeline.ts";
 import { mintApiKey } from "../../src/platform/api-key.ts";
 import type { CoordinatorKind, Env } from "../../src/platform/bindings.ts";
-import type { MetricsBatch } from "../../src/protocol/metrics.ts";
+import { flatTotals } from "../../src/admin/flat-totals.ts";
+import { newLedger, takeBatches } from "../../src/policy/telemetry/ledger.ts";
+import { tenantTotals } from "../../src/policy/telemetry/tenant-ledger.ts";
+import type { MetricsFlush, MetricsReply } from "../../src/protocol/metrics.ts";
 
 export const KEY = "0123456789abcdef";
 
@@ -32,7 +35,7 @@ export class Gateway {
   readonly edge: Edge;
   /** Calls to coordinators, but for the flush of counters behind the answers. */
   readonly calls: CoordinatorKind[] = [];
-  readonly #counters: Record<string, number> = {};
+  readonly #ledger = newLedger(0);
   readonly #cutOff = new Set<CoordinatorKind>();
   readonly #instead = new Map<CoordinatorKind, Instead>();
   readonly #context = createExecutionContext();
@@ -42,7 +45,7 @@ export class Gateway {
     this.edge = edge;
     const call = async (kind: CoordinatorKind, name: string, method: string, argument: unknown): Promise<unknown> => {
       if (this.#cutOff.has(kind)) return new Promise(() => undefined);
-      if (kind === "METRICS") return this.#count(argument as MetricsBatch);
+      if (kind === "METRICS") return this.#count(argument as MetricsFlush);
       this.calls.push(kind);
       const stub = env[kind].getByName(name) as unknown as Remote;
       const real = (): Promise<unknown> | undefined => stub[method]?.(argument);
@@ -72,7 +75,7 @@ export class Gateway {
     if (!loaded.ok) throw new Error(JSON.stringify(loaded.problems));
     const gateway = new Gateway(new Edge(loaded.config, pop ?? `test-${crypto.randomUUID()}`));
     // A test that waits for what goes on behind its answers waits for this, too.
-    gateway.edge.counters.flushIntervalMs = 20;
+    gateway.edge.counters.leastFlushMs = 20;
     Gateway.#made.push(gateway);
     return gateway;
   }
@@ -108,15 +111,21 @@ export class Gateway {
     return statuses;
   }
 
-  #count({ seq, counters }: MetricsBatch): { readonly seq: number } {
-    for (const [series, by] of Object.entries(counters)) this.#counters[series] = (this.#counters[series] ?? 0) + by;
-    return { seq };
+  #count(flush: MetricsFlush): MetricsReply {
+    const { received } = takeBatches(this.#ledger, flush, 0);
+    return { received, durable: received, flushAfterMs: 0, wantsSettings: false };
   }
 
   /** What has been counted, once it is flushed. */
   async totals(): Promise<Record<string, number>> {
     await waitOnExecutionContext(this.#context);
-    return this.#counters;
+    const { series, routes, tenants } = this.#ledger;
+    return flatTotals({
+      series: Object.fromEntries(series),
+      routes: [...routes.values()],
+      tenants: tenantTotals(tenants, 0),
+      edges: 1,
+    });
   }
 }
 

@@ -106,7 +106,10 @@ describe("the ladder", () => {
     for (const [id, , rung, served] of CASES) {
       expect([id, totals[`weir_rungs_total{route="${id}",rung="${rung}",result="answered"}`]]).toEqual([id, 1]);
       const before = served === "origin" ? 1 : 0;
-      expect([id, totals[`weir_requests_total{route="${id}",outcome="${served}"}`]]).toEqual([id, before + 1]);
+      expect([id, totals[`weir_requests_total{origin="first",route="${id}",outcome="${served}"}`]]).toEqual([
+        id,
+        before + 1,
+      ]);
     }
   });
 

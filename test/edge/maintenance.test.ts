@@ -51,7 +51,7 @@ afterEach(async () => {
 /** Without the flush of counters behind its answers, for which every test would wait. */
 async function gatewayOf(config: Record<string, unknown>, pop?: string): Promise<Gateway> {
   const gateway = await Gateway.of(config, pop);
-  gateway.edge.counters.claimFlush();
+  gateway.edge.counters.claimFlush(Number.POSITIVE_INFINITY);
   return gateway;
 }
 
@@ -181,8 +181,8 @@ describe("an origin in maintenance", () => {
     const status = await env.ORIGIN.getByName("origin:app").status();
     expect(status).toMatchObject({ score: 0, counts: { network: 0, status: 0 }, history: [] });
     expect(await gateway.totals()).toMatchObject({
-      'weir_requests_total{route="rest",outcome="maintenance"}': 40,
-      'weir_requests_total{route="shop",outcome="maintenance"}': 1,
+      'weir_requests_total{origin="app",route="rest",outcome="maintenance"}': 40,
+      'weir_requests_total{origin="app",route="shop",outcome="maintenance"}': 1,
       'weir_origin_failures_total{origin="app",reason="maintenance"}': 41,
       'weir_rungs_total{route="rest",rung="plain",result="answered"}': 40,
       'weir_rungs_total{route="shop",rung="page",result="answered"}': 1,

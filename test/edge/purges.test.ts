@@ -108,7 +108,7 @@ describe("an edge", () => {
     // Nobody else waits.
     expect(await told(await gateway.send(caller, "/page"))).toEqual(["cache", "old"]);
     await gateway.settled();
-    expect(gateway.edge.counters.takeBatch()?.counters).toMatchObject({
+    expect(gateway.edge.counters.closeBatch(Date.now())?.events).toMatchObject({
       'weir_served_without_purges_total{origin="app"}': 2,
       'weir_purge_calls_failed_total{origin="app"}': 1,
     });

@@ -173,7 +173,7 @@ class World {
     for (const pop of POPS) {
       const edge = new Edge(this.#config, `${this.#seed}-${pop}`);
       // Counts are of no interest here, and their flush waits a second.
-      edge.counters.claimFlush();
+      edge.counters.claimFlush(Number.POSITIVE_INFINITY);
       Object.assign(edge, { snapshots: newSnapshots() });
       this.#edges.set(pop, edge);
     }

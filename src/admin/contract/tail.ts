@@ -8,7 +8,11 @@ export const tailQuery = z.strictObject({
     .string()
     .regex(/^[a-z0-9]{8,32}$/)
     .describe("A name that the caller makes up, and keeps while it watches."),
-  after: z.coerce.number().int().min(0).default(0).describe("`next` of the reply before."),
+  after: z
+    .string()
+    .regex(/^\d{1,16}(\.\d{1,16}){0,15}$/)
+    .default("0")
+    .describe("`next` of the reply before."),
   tenant: z.string().min(1).max(64).optional(),
   route: z.string().min(1).max(64).optional(),
   status: z
@@ -42,7 +46,7 @@ export type TailedDecision = z.infer<typeof decision>;
 export const tailReply = z
   .object({
     decisions: z.array(decision).readonly(),
-    next: z.number().int(),
+    next: z.string(),
     matched: z.number().int().describe("Since this listener began: requests that its filters let through."),
     dropped: z.number().int().describe("Of these, those that are not shown: an even sample is."),
     edges: z.number().int().describe("Isolates heard within the last five seconds."),

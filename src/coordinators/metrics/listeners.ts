@@ -17,8 +17,8 @@ import type { Decision, TailFilter } from "../../policy/tail/sample.ts";
 
 export const LISTEN_MS = 15_000;
 const MAX_WAITING = 500;
-/** Decisions a second that all isolates together may send for one listener. */
-const MOST_PER_SECOND = 400;
+/** Decisions a second that all isolates of this shard together may send for one listener. */
+const MOST_PER_SECOND = 100;
 /** More room than a second: numbers of a listener that began anew go on above those it had before. */
 const NUMBERS_PER_MS = 1_000;
 

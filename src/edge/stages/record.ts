@@ -2,29 +2,42 @@
 import { callCoordinator, withDeadline } from "../../platform/coordinators.ts";
 import { CONTROL_OBJECT } from "../../protocol/control.ts";
 import { TRIAL_REPORT_INTERVAL_MS } from "../trial-counts.ts";
-import type { Outcome } from "../../protocol/metrics.ts";
+import { metricsObjectName, metricsShardOf, type Outcome } from "../../protocol/metrics.ts";
 import type { Edge } from "../edge.ts";
 import type { Exchange } from "../exchange.ts";
 import { lateCostMicro } from "../../policy/limits/late-cost.ts";
 import { series } from "../../protocol/series.ts";
 
 const FLUSH_DEADLINE_MS = 5_000;
-export const METRICS_OBJECT = "metrics:0";
+const FLUSH_ROUNDS = 2;
 
 /** The answer, with a body that tells when it has been sent where that matters. */
 export function record(edge: Edge, x: Exchange, answer: Response): Response {
   settleCharge(edge, x);
-  const outcome = outcomeOf(x, answer);
+  const outcome = outcomeOf(x, answer.status);
   const nowMs = edge.now();
-  edge.counters.countRequest(x.route?.id ?? "none", outcome, nowMs - x.startedAtMs);
   edge.logs.note(x, answer.status, outcome, nowMs);
-  if (edge.tail.listening) edge.tail.offer(x, answer.status, outcome, nowMs, edge.random);
-  if (x.admission !== undefined) edge.counters.countTenant(x.caller?.tenant.id ?? "none", true);
-  else if (answer.status === 429) edge.counters.countTenant(x.caller?.tenant.id ?? "none", false);
-  if (x.env.METRICS !== undefined && edge.counters.claimFlush()) x.waitUntil(flush(edge, x));
+  // Without a place to flush to nothing is counted.
+  if (x.env.METRICS !== undefined) count(edge, x, answer.status, outcome, nowMs);
   if (x.trialNumber !== undefined) countForTrial(edge, x, answer, x.trialNumber);
   return endWith(x, answer);
 }
+
+function count(edge: Edge, x: Exchange, status: number, outcome: Outcome, nowMs: number): void {
+  const { route } = x;
+  const durationMs = nowMs - x.startedAtMs;
+  edge.counters.countRequest(route?.id ?? NONE, route?.origin.id ?? NONE, outcome, durationMs);
+  if (edge.tail.listening) edge.tail.offer(x, status, outcome, nowMs, edge.random);
+  const isAdmitted = x.admission !== undefined;
+  if (isAdmitted || status === 429) {
+    const costMicro = (x.terms ?? route)?.costMicro ?? 0;
+    edge.counters.countTenant(x.caller?.tenant.id ?? NONE, isAdmitted, costMicro, durationMs);
+  }
+  if (edge.counters.claimFlush(nowMs)) x.waitUntil(flush(edge, x));
+}
+
+/** Before the route, or the caller, was known. */
+const NONE = "none";
 
 /** A cost that the origin told is charged; quota comes back when the origin did not answer. */
 function settleCharge(edge: Edge, x: Exchange): void {
@@ -74,31 +87,39 @@ async function reportTrial(edge: Edge, x: Exchange): Promise<void> {
   }
 }
 
-function outcomeOf(x: Exchange, answer: Response): Outcome {
+function outcomeOf(x: Exchange, status: number): Outcome {
   // The ladder's end is its end, with a page of the route's own or without.
   if (x.rung !== undefined && x.served === "fallback") {
     return x.failure?.reason === "maintenance" ? "maintenance" : "fallback";
   }
   if (x.refusal !== undefined) {
-    if (answer.status === 429) return "throttled";
-    return answer.status === 503 ? "shed" : "refused";
+    if (status === 429) return "throttled";
+    return status === 503 ? "shed" : "refused";
   }
   return x.served ?? "error";
 }
 
 async function flush(edge: Edge, x: Exchange): Promise<void> {
-  await new Promise((resolve) => {
-    setTimeout(resolve, edge.counters.flushIntervalMs);
-  });
-  const batch = edge.counters.takeBatch(edge.tail);
-  if (batch === undefined) return;
+  const { counters, tail } = edge;
   try {
-    const call = callCoordinator(x.env, "METRICS", METRICS_OBJECT, "flush", batch);
-    const { seq, tail } = await withDeadline(call, FLUSH_DEADLINE_MS);
-    edge.counters.acknowledge(seq);
-    edge.tail.follow(tail, edge.now());
+    await new Promise((resolve) => setTimeout(resolve, counters.flushAfterMs));
+    counters.closeBatch(edge.now());
+    // What a flush that fails had for those who watch is gone: they are told less, and see it by the numbers.
+    const parts = tail.take();
+    // A second time where the object was evicted, and asks for what it had received and not stored.
+    for (let round = 0; round < FLUSH_ROUNDS; round++) {
+      const unsent = counters.unsent(edge.tables.configVersion);
+      if (unsent === undefined) break;
+      const told = round > 0 || parts === undefined ? unsent : { ...unsent, tail: parts };
+      const call = callCoordinator(x.env, "METRICS", metricsObjectName(metricsShardOf(edge.id)), "flush", told);
+      const reply = await withDeadline(call, FLUSH_DEADLINE_MS);
+      counters.confirm(reply);
+      tail.follow(reply.tail, edge.now());
+    }
   } catch {
-    // Kept, and sent again with the same number by the next flush.
-    edge.counters.countEvent(series("weir_metrics_flush_failures_total"));
+    // Kept, and sent again with the same numbers by the next flush.
+    counters.countEvent(series("weir_metrics_flush_failures_total"));
+  } finally {
+    counters.endFlush();
   }
 }
