@@ -91,6 +91,7 @@ export function originSettings(origin: CompiledOrigin, configVersion: number): O
     breaker: config.breaker,
     probeUrl: origin.base + origin.pathPrefix + config.probePath,
     probeTimeoutMs: probeTimeoutOf(origin),
+    originId: origin.id,
     ...(origin.stateId === origin.id ? {} : { onTrial: true as const }),
     ...(concurrency === undefined || concurrency.min === concurrency.max ? {} : { adaptive: concurrency }),
   };

@@ -17,6 +17,8 @@ export function originObjectName(originId: string): string {
 
 /** What an edge knows of the origin's config; the newest version heard is kept. */
 export interface OriginSettings {
+  /** Its id, which the object needs to speak of it; undefined: an isolate of the release before. */
+  readonly originId?: string;
   readonly configVersion: number;
   readonly breaker: BreakerSettings;
   readonly probeUrl: string;
@@ -66,6 +68,28 @@ export interface OriginStatus {
   /** What was reported since the object began: successes, and failures by kind. */
   readonly counts: Readonly<Partial<Record<ReportedFailure | "success", number>>>;
   readonly history: readonly Transition[];
+  /** How often it changed since the object began; at most MAX_TRANSITION_KINDS. */
+  readonly transitions: readonly TransitionCount[];
+  /** What the Monitor is to hear of it. */
+  readonly news: BreakerNewsCounts;
+}
+
+/** States as in Transition. `reason` is one of few words, never what a hand gave: "forced" or "reset" then. */
+export interface TransitionCount {
+  readonly from: string;
+  readonly to: string;
+  readonly reason: string;
+  readonly count: number;
+}
+
+export const MAX_TRANSITION_KINDS = 100;
+
+export interface BreakerNewsCounts {
+  readonly waiting: number;
+  /** The Monitor was away for so long that the oldest made room. */
+  readonly dropped: number;
+  /** Tries that failed, since the object was loaded. */
+  readonly failures: number;
 }
 
 export interface OriginLook {

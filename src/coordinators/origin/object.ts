@@ -35,6 +35,7 @@ import {
 import { takeTurn } from "../turn.ts";
 import { Edges } from "./edges.ts";
 import { MaintenanceTable } from "./maintenance-table.ts";
+import { NewsTable } from "./news-table.ts";
 import { PurgeTable } from "./purge-table.ts";
 import { checkReport } from "./report.ts";
 import { SnapshotTable } from "./snapshot-table.ts";
@@ -52,6 +53,7 @@ export class Origin extends DurableObject<Env> implements OriginProtocol {
   readonly #snapshots: SnapshotTable;
   readonly #maintenance: MaintenanceTable;
   readonly #purges: PurgeTable;
+  readonly #news: NewsTable;
   #breaker: Breaker | undefined;
   #settings: OriginSettings | undefined;
   #settingsDirty = false;
@@ -68,6 +70,7 @@ export class Origin extends DurableObject<Env> implements OriginProtocol {
     this.#storage = new OriginStorage(state.storage);
     this.#snapshots = new SnapshotTable(state.storage);
     this.#purges = new PurgeTable(state.storage, Date.now());
+    this.#news = new NewsTable(state.storage, env);
     this.#configInForce = this.#storage.configInForce();
     this.#maintenance = new MaintenanceTable(state.storage);
     this.#load();
@@ -83,7 +86,7 @@ export class Origin extends DurableObject<Env> implements OriginProtocol {
       }
       return this.#view(breaker, report.pop, nowMs);
     });
-    await this.#scheduleProbe();
+    await this.#schedule();
     return { seq: report.seq, view };
   }
 
@@ -97,7 +100,7 @@ export class Origin extends DurableObject<Env> implements OriginProtocol {
       const taken = grantProbe(breaker, leaseId, nowMs + timeoutMs + PROBE_LEASE_MARGIN_MS, nowMs);
       return { leaseId: taken ? leaseId : undefined, view: this.#view(breaker, request.pop, nowMs) };
     });
-    await this.#scheduleProbe();
+    await this.#schedule();
     return granted;
   }
 
@@ -112,7 +115,7 @@ export class Origin extends DurableObject<Env> implements OriginProtocol {
       concludeProbe(breaker, request.leaseId, request.epoch, request.succeeded, nowMs, Math.random());
       return this.#view(breaker, request.pop, nowMs);
     });
-    await this.#scheduleProbe();
+    await this.#schedule();
     return { view };
   }
 
@@ -195,9 +198,11 @@ export class Origin extends DurableObject<Env> implements OriginProtocol {
   async status(): Promise<OriginStatus> {
     if (this.#breaker === undefined) {
       const nothing = { view: undefined, forced: undefined, score: 0, outstandingProbes: 0, pops: 0, history: [] };
-      return { ...nothing, counts: {} };
+      return { ...nothing, counts: {}, transitions: this.#news.transitions(), news: this.#news.counts() };
     }
-    return this.#turn(undefined, (breaker, nowMs) => this.#status(breaker, nowMs));
+    const status = this.#turn(undefined, (breaker, nowMs) => this.#status(breaker, nowMs));
+    await this.#schedule();
+    return status;
   }
 
   async look({ pop, settings }: Parameters<OriginProtocol["look"]>[0]): Promise<OriginLook> {
@@ -225,7 +230,7 @@ export class Origin extends DurableObject<Env> implements OriginProtocol {
       force(breaker, { state, reason, by, untilMs: nowMs + request.forMs }, nowMs);
       return this.#status(breaker, nowMs);
     });
-    await this.#scheduleProbe();
+    await this.#schedule();
     return status;
   }
 
@@ -235,25 +240,35 @@ export class Origin extends DurableObject<Env> implements OriginProtocol {
     readonly reason: string;
     readonly by: string;
   }): Promise<OriginStatus> {
-    return this.#turn(request.settings, (breaker, nowMs) => {
+    const status = this.#turn(request.settings, (breaker, nowMs) => {
       resetBreaker(breaker, request.reason, request.by, nowMs);
       return this.#status(breaker, nowMs);
     });
+    await this.#schedule();
+    return status;
   }
 
-  /** Probes when it is due and no edge did. The lease is stored before the fetch, the outcome decided upon after it. */
   override async alarm(): Promise<void> {
     const settings = this.#settings;
     if (settings === undefined) return;
+    // Side by side: neither waits for what is out of reach for the other.
+    await Promise.all([this.#news.tell(), this.#probeIfDue(settings)]);
+    await this.#schedule();
+  }
+
+  /** When no edge did. The lease is stored before the fetch, the outcome decided upon after it. */
+  async #probeIfDue(settings: OriginSettings): Promise<void> {
     const { leaseId, view } = await this.probe({ v: 1, pop: OWN_POP, timeoutMs: settings.probeTimeoutMs });
     if (leaseId === undefined) return;
     const succeeded = await fetchProbe(settings);
     await this.probeResult({ v: 1, pop: OWN_POP, leaseId, epoch: view.epoch, succeeded });
   }
 
-  async #scheduleProbe(): Promise<void> {
+  /** The next alarm: for a probe, the end of what is forced, or what the Monitor has not heard. */
+  async #schedule(): Promise<void> {
     const breaker = this.#breaker;
     if (breaker === undefined) return;
+    this.ctx.waitUntil(this.#news.tell());
     const { state, forced } = breaker;
     let atMs: number | undefined;
     if (forced !== undefined) atMs = forced.untilMs + 1;
@@ -261,6 +276,8 @@ export class Origin extends DurableObject<Env> implements OriginProtocol {
       const freeAtMs = Math.max(0, ...breaker.probes.values());
       atMs = Math.max(state.nextProbeAtMs, freeAtMs) + OWN_PROBE_AFTER_MS;
     }
+    const tellAtMs = this.#news.alarmAtMs();
+    if (tellAtMs !== undefined) atMs = Math.min(atMs ?? tellAtMs, tellAtMs);
     if (atMs === undefined) return;
     const nextMs = await this.ctx.storage.getAlarm();
     if (nextMs === null || Math.abs(nextMs - atMs) > 50) await this.ctx.storage.setAlarm(atMs);
@@ -289,12 +306,19 @@ export class Origin extends DurableObject<Env> implements OriginProtocol {
         tick(breaker, nowMs);
         const reply = decide(breaker, nowMs);
         const mark = markOf(breaker);
-        if (mark === this.#storedMark && !this.#settingsDirty) return { reply, persist: undefined };
+        const openings = breaker.popOpenings.splice(0);
+        if (mark === this.#storedMark && !this.#settingsDirty && openings.length === 0) {
+          return { reply, persist: undefined };
+        }
         return {
           reply,
           persist: () => {
             if (this.#settings !== undefined) this.#storage.saveSettings(this.#settings);
             this.#storage.saveBreaker(breaker, this.#storedEpoch);
+            const transitions = breaker.history.filter(({ epoch }) => epoch > this.#storedEpoch);
+            // A config on trial is not what people are called for.
+            const teller = this.#settings?.onTrial === true ? undefined : this.#settings?.originId;
+            this.#news.add(teller, transitions, openings, nowMs);
             this.#settingsDirty = false;
             this.#storedMark = mark;
             this.#storedEpoch = breaker.epoch;
@@ -305,7 +329,10 @@ export class Origin extends DurableObject<Env> implements OriginProtocol {
   }
 
   #takeSettings(settings: OriginSettings): void {
-    if (this.#settings !== undefined && settings.configVersion <= this.#settings.configVersion) return;
+    const known = this.#settings;
+    // What the release before told lacks the id, though its version may be the same.
+    const atLeast = known?.originId === undefined && settings.originId !== undefined ? 0 : 1;
+    if (known !== undefined && settings.configVersion < known.configVersion + atLeast) return;
     this.#settings = settings;
     this.#settingsDirty = true;
     if (this.#breaker === undefined) this.#breaker = newBreaker(settings.breaker, Date.now());
@@ -350,6 +377,8 @@ export class Origin extends DurableObject<Env> implements OriginProtocol {
       pops: breaker.pops.size,
       counts: this.#counts,
       history: breaker.history,
+      transitions: this.#news.transitions(),
+      news: this.#news.counts(),
     };
   }
 }

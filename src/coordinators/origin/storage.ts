@@ -136,7 +136,7 @@ function parseForced(value: unknown): Forced | undefined {
   return { state, reason: String(reason), by: String(by), untilMs };
 }
 
-function parseTransition(value: unknown): Transition | undefined {
+export function parseTransition(value: unknown): Transition | undefined {
   if (!isRecord(value)) return undefined;
   const { from, to, reason, pops } = value;
   const atMs = amount(value["atMs"]);
@@ -151,12 +151,13 @@ function parseTransition(value: unknown): Transition | undefined {
     score: amount(value["score"]) ?? 0,
     pops: Array.isArray(pops) ? pops.map(String) : [],
     ...(typeof value["by"] === "string" ? { by: value["by"] } : {}),
+    ...(typeof value["sinceMs"] === "number" ? { sinceMs: value["sinceMs"] } : {}),
   };
 }
 
 function parseSettings(value: unknown): OriginSettings | undefined {
   if (!isRecord(value)) return undefined;
-  const { probeUrl } = value;
+  const { probeUrl, originId } = value;
   const configVersion = amount(value["configVersion"]);
   const probeTimeoutMs = amount(value["probeTimeoutMs"]);
   const breaker = parseBreakerSettings(value["breaker"]);
@@ -168,6 +169,7 @@ function parseSettings(value: unknown): OriginSettings | undefined {
     probeUrl,
     probeTimeoutMs,
     breaker,
+    ...(typeof originId === "string" ? { originId } : {}),
     ...(value["onTrial"] === true ? { onTrial: true as const } : {}),
     ...(adaptive === undefined ? {} : { adaptive }),
   };

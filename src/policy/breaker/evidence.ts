@@ -26,6 +26,8 @@ const USUAL_MS = 3_000;
 export interface Evidence {
   /** Score up to the first step. */
   base: number;
+  /** Since when that is above 0; of no meaning while it is 0. */
+  baseSinceMs: number;
   /** Number of the first step: its beginning, divided by STEP_MS. */
   first: number;
   readonly successes: number[];
@@ -35,7 +37,14 @@ export interface Evidence {
 }
 
 export function newEvidence(nowMs: number): Evidence {
-  return { base: 0, first: stepOf(nowMs) - STEPS + 1, successes: [], failures: [], usual: newDecayedRate(nowMs) };
+  return {
+    base: 0,
+    baseSinceMs: 0,
+    first: stepOf(nowMs) - STEPS + 1,
+    successes: [],
+    failures: [],
+    usual: newDecayedRate(nowMs),
+  };
 }
 
 const stepOf = (atMs: number): number => Math.floor(atMs / STEP_MS);
@@ -72,7 +81,9 @@ function indexOf(evidence: Evidence, step: number): number {
 function advance(evidence: Evidence, now: number, ratios: TripRatios): void {
   while (now - evidence.first >= STEPS && evidence.failures.length > 0) {
     const failures = evidence.failures.shift() ?? 0;
-    evidence.base = nextScore(evidence.base, failures, evidence.successes.shift() ?? 0, ratios);
+    const before = evidence.base;
+    evidence.base = nextScore(before, failures, evidence.successes.shift() ?? 0, ratios);
+    if (before === 0) evidence.baseSinceMs = evidence.first * STEP_MS;
     evidence.first++;
   }
   evidence.first = Math.max(evidence.first, now - STEPS + 1);
@@ -80,20 +91,26 @@ function advance(evidence: Evidence, now: number, ratios: TripRatios): void {
 
 export interface Score {
   readonly score: number;
-  /** When it began to rise; of no meaning while it is 0. */
+  /** When it began to rise, as far back as steps go; of no meaning while it is 0. */
   readonly roseAtMs: number;
+  /** The same, however long ago: about the first failure. */
+  readonly sinceMs: number;
 }
 
-const NO_SCORE: Score = { score: 0, roseAtMs: 0 };
+const NO_SCORE: Score = { score: 0, roseAtMs: 0, sinceMs: 0 };
 
 /** The score, as far as it can be known now. */
 export function scoreOf(evidence: Evidence, ratios: TripRatios, nowMs: number): Score {
   const end = stepOf(nowMs - SETTLED_AFTER_MS) - evidence.first + 1;
   let score = evidence.base;
   let roseAt = 0;
+  let isSinceBase = score > 0;
   for (let index = 0; index < end; index++) {
     score = nextScore(score, evidence.failures[index] ?? 0, evidence.successes[index] ?? 0, ratios);
-    if (score === 0) roseAt = index + 1;
+    if (score === 0) {
+      roseAt = index + 1;
+      isSinceBase = false;
+    }
   }
   if (score === 0) return NO_SCORE;
   let heard = 0;
@@ -104,7 +121,9 @@ export function scoreOf(evidence: Evidence, ratios: TripRatios, nowMs: number): 
   const expected = (readRate(evidence.usual, nowMs, USUAL_MS) * (end - from) * STEP_MS) / 1_000;
   // Traffic varies: what may be chance is not missing.
   const missing = Math.max(0, expected - CHANCE_DEVIATIONS * Math.sqrt(expected) - heard);
-  return { score: nextScore(score, 0, missing, ratios), roseAtMs: (evidence.first + roseAt) * STEP_MS };
+  const roseAtMs = (evidence.first + roseAt) * STEP_MS;
+  const sinceMs = isSinceBase ? evidence.baseSinceMs : roseAtMs;
+  return { score: nextScore(score, 0, missing, ratios), roseAtMs, sinceMs };
 }
 
 /** Everything is forgotten but what is usual. */

@@ -44,6 +44,15 @@ export interface Transition {
   readonly epoch: number;
   /** Whose hand it was; undefined: nobody's. */
   readonly by?: string;
+  /** Of an opening: the first failure of the evidence that led to it. */
+  readonly sinceMs?: number;
+}
+
+/** A PoP was opened alone; it closes by itself at `untilMs`. */
+export interface PopOpening {
+  readonly pop: string;
+  readonly transition: Transition;
+  readonly untilMs: number;
 }
 
 interface PopSight {
@@ -74,10 +83,13 @@ export interface Breaker {
   readonly probes: Map<string, number>;
   readonly pops: Map<string, PopSight>;
   readonly history: Transition[];
+  /** Not yet taken by whoever tells of them; at most MAX_POP_OPENINGS. */
+  readonly popOpenings: PopOpening[];
 }
 
 export const MAX_HISTORY = 200;
 export const MAX_POPS = 500;
+const MAX_POP_OPENINGS = 100;
 /** PoPs heard within this time are active; edges with traffic report every second. */
 const ACTIVE_POP_MS = 3_000;
 const POP_OPEN_MS = 5_000;
@@ -104,6 +116,7 @@ export function newBreaker(settings: BreakerSettings, nowMs: number): Breaker {
     probes: new Map(),
     pops: new Map(),
     history: [],
+    popOpenings: [],
   };
 }
 
@@ -134,8 +147,8 @@ export function observe(breaker: Breaker, seen: Observation, nowMs: number, rand
   const popTrips = nowMs >= pop.openUntilMs && popScoreTrips(breaker, pop, nowMs);
   if (!trips && !popTrips) return;
   const { failing, suffices } = quorumOf(breaker, pooled.roseAtMs, nowMs);
-  if (trips && suffices) open(breaker, "failures", failing, nowMs, random);
-  else if (popTrips && !suffices) openPop(pop, nowMs, random);
+  if (trips && suffices) open(breaker, failing, pooled.sinceMs, nowMs, random);
+  else if (popTrips && !suffices) openPop(breaker, seen.pop, pop, nowMs, random);
 }
 
 /** PoPs that told of the time since the evidence rose vote: half of them must see the failure, and not too few. */
@@ -165,10 +178,15 @@ function popScoreTrips({ settings }: Breaker, pop: PopSight, nowMs: number): boo
 }
 
 /** A PoP that fails alone: opened alone, twice as long each time in a row. */
-function openPop(pop: PopSight, nowMs: number, random: number): void {
+function openPop(breaker: Breaker, name: string, pop: PopSight, nowMs: number, random: number): void {
   const openMs = Math.min(POP_MAX_OPEN_MS, POP_OPEN_MS * 2 ** pop.openings);
   pop.openings++;
   pop.openUntilMs = nowMs + spread(openMs, JITTER_RATIO, random);
+  const { score, sinceMs } = scoreOf(pop.evidence, breaker.settings, nowMs);
+  const { epoch, popOpenings } = breaker;
+  const told = { atMs: nowMs, from: "closed", to: "open", reason: "failures at one PoP", score, pops: [name], epoch };
+  popOpenings.push({ pop: name, transition: { ...told, sinceMs }, untilMs: pop.openUntilMs });
+  if (popOpenings.length > MAX_POP_OPENINGS) popOpenings.shift();
   forgetEvidence(pop.evidence, nowMs);
 }
 
@@ -222,13 +240,13 @@ function stepBack(breaker: Breaker, nowMs: number): void {
   }
 }
 
-function open(breaker: Breaker, reason: string, pops: readonly string[], nowMs: number, random: number): void {
+function open(breaker: Breaker, pops: readonly string[], sinceMs: number, nowMs: number, random: number): void {
   const { backoffMs: firstMs, flapWindowMs, flapMaxBackoffMs } = breaker.settings;
   const flapping = nowMs - breaker.closedAtMs < flapWindowMs;
   breaker.flaps = flapping ? breaker.flaps + 1 : 0;
   const backoffMs = flapping ? Math.min(flapMaxBackoffMs, firstMs * 2 ** breaker.flaps) : firstMs;
   const nextProbeAtMs = nowMs + spread(backoffMs, JITTER_RATIO, random);
-  move(breaker, { kind: "open", backoffMs, nextProbeAtMs }, reason, pops, nowMs);
+  move(breaker, { kind: "open", backoffMs, nextProbeAtMs }, "failures", pops, nowMs, { sinceMs });
 }
 
 function move(
@@ -237,12 +255,15 @@ function move(
   reason: string,
   pops: readonly string[],
   nowMs: number,
-  { from = breaker.state.kind, name = to.kind, by }: { from?: string; name?: string; by?: string } = {},
+  {
+    from = breaker.state.kind,
+    name = to.kind,
+    ...rest
+  }: { readonly from?: string; readonly name?: string } & Pick<Transition, "by" | "sinceMs"> = {},
 ): void {
   breaker.epoch++;
   const { epoch, score } = breaker;
-  const hand = by === undefined ? {} : { by };
-  breaker.history.push({ atMs: nowMs, from, to: name, reason, score, pops, epoch, ...hand });
+  breaker.history.push({ atMs: nowMs, from, to: name, reason, score, pops, epoch, ...rest });
   if (breaker.history.length > MAX_HISTORY) breaker.history.splice(0, breaker.history.length - MAX_HISTORY);
   breaker.state = to;
   breaker.score = 0;
