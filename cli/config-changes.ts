@@ -1,8 +1,11 @@
 /** The local config file beside what is in force, and how their difference is shown. */
 import pc from "picocolors";
 import type { ConfigContentReply } from "../src/admin/contract.ts";
+import { readFile, writeFile } from "node:fs/promises";
 import { type ConfigChange, type ConfigSide, pageHashes } from "../src/config/diff.ts";
-import { formatProblem, type LoadedConfig } from "../src/config/load.ts";
+import { findProblems, formatProblem, type LoadedConfig, type Problem as ConfigProblem } from "../src/config/load.ts";
+import { mergePatch } from "../src/config/merge-patch.ts";
+import { configSchema } from "../src/config/schema.ts";
 import { callAdmin, type Problem } from "./client.ts";
 import { loadConfigFile } from "./config-file.ts";
 import { CliError } from "./output.ts";
@@ -10,9 +13,37 @@ import { CliError } from "./output.ts";
 /** Throws, with every problem, when it is not valid. */
 export async function loadValid(path: string): Promise<LoadedConfig> {
   const result = await loadConfigFile(path, 0);
-  if (result.ok) return result;
-  for (const problem of result.problems) console.error(formatProblem(path, problem));
-  throw new CliError(`${path} has ${result.problems.length} problem(s); nothing was sent`);
+  return result.ok ? result : refuse(path, result.problems);
+}
+
+function refuse(name: string, problems: readonly ConfigProblem[]): never {
+  for (const problem of problems) console.error(formatProblem(name, problem));
+  throw new CliError(`${name} has ${problems.length} problem(s); nothing was sent`);
+}
+
+/** The config in force as the merge patch in the file changes it; its pages stay. Throws when that is not valid. */
+export async function patchInForce(path: string, before: RemoteConfig): Promise<ConfigSide> {
+  if (before.number === 0) throw new CliError("nothing is in force that could be patched: apply a whole config first");
+  const text = await patchedBy(path, before.text);
+  const problems = findProblems(text, configSchema);
+  return problems === undefined ? { text, pages: before.pages } : refuse(`the config in force with ${path}`, problems);
+}
+
+/** The same patch on a file of this machine. */
+export async function patchFile(path: string, file: string): Promise<void> {
+  await writeFile(file, await patchedBy(path, await readText(file)));
+}
+
+async function patchedBy(path: string, text: string): Promise<string> {
+  const patched = mergePatch(text, await readText(path));
+  if (patched.ok) return patched.text;
+  throw new CliError(`${path}: ${patched.problem}`);
+}
+
+async function readText(path: string): Promise<string> {
+  return readFile(path, "utf8").catch((error: unknown) => {
+    throw new CliError(`cannot read ${path}: ${error instanceof Error ? error.message : String(error)}`);
+  });
 }
 
 export interface RemoteConfig extends ConfigSide {

@@ -1,10 +1,19 @@
 /** `weir diff | apply | history | rollback | trial`: configs with history, without a deploy. */
+import { existsSync } from "node:fs";
 import { defineCommand } from "citty";
 import type { ApplyBody, ConfigHistoryReply, ConfigOutcomeReply, ConfigVersionView } from "../../src/admin/contract.ts";
-import { diffConfigs } from "../../src/config/diff.ts";
+import { type ConfigSide, diffConfigs } from "../../src/config/diff.ts";
 import { DURATION_PATTERN, durationMs } from "../../src/config/units.ts";
 import { callAdmin, gatewayArguments, type Problem } from "../client.ts";
-import { loadValid, printChanges, readRemote, sideOf } from "../config-changes.ts";
+import {
+  loadValid,
+  patchFile,
+  patchInForce,
+  printChanges,
+  readRemote,
+  type RemoteConfig,
+  sideOf,
+} from "../config-changes.ts";
 import { agreed } from "../confirm.ts";
 import { operator } from "../operator.ts";
 import { CliError, EXIT, printJson, printTable, timeOf } from "../output.ts";
@@ -43,6 +52,11 @@ export const applyCommand = defineCommand({
   meta: { name: "apply", description: "Put the file in force, for everybody within seconds; or on trial first" },
   args: {
     config,
+    patch: {
+      type: "string",
+      description: "A JSON merge patch (RFC 7396): the config in force, changed by it, in the place of the file",
+    },
+    write: { type: "boolean", description: "With --patch: change the file (--config) by it, too", default: false },
     message,
     yes,
     "dry-run": { type: "boolean", description: "Let the gateway check it, and show what would change", default: false },
@@ -52,9 +66,10 @@ export const applyCommand = defineCommand({
   },
   async run({ args }) {
     const canary = args.canary === undefined ? undefined : trialOf(args.canary, args.for);
-    const loaded = await loadValid(args.config);
+    if (args.write && args.patch === undefined) throw new CliError("--write goes with --patch", EXIT.usage);
     const before = await readRemote(args.state, undefined);
-    const changes = diffConfigs(before, await sideOf(loaded));
+    const after = await (args.patch === undefined ? ofFile(args.config) : ofPatch(args.patch, before));
+    const changes = diffConfigs(before, after.side);
     const dryRun = args["dry-run"];
     if (!args.json) printChanges(changes);
     if (!dryRun && changes.length > 0 && !(await agreed(args.yes, questionOf(changes.length, args.canary)))) {
@@ -62,8 +77,7 @@ export const applyCommand = defineCommand({
       return EXIT.refused;
     }
     const body: ApplyBody = {
-      text: loaded.text,
-      pages: { ...loaded.config.pages.templates } as ApplyBody["pages"],
+      ...after.sent,
       message: args.message,
       by: operator(),
       dryRun,
@@ -77,9 +91,33 @@ export const applyCommand = defineCommand({
     );
     if (args.json) printJson({ ...reply, changes });
     else console.error(outcomeText(reply));
+    if (args.patch !== undefined && !dryRun) await keepInFile(args.patch, args.config, args.write);
     return EXIT.ok;
   },
 });
+
+interface Proposed {
+  readonly side: ConfigSide;
+  readonly sent: Pick<ApplyBody, "text" | "pages">;
+}
+
+async function ofFile(path: string): Promise<Proposed> {
+  const loaded = await loadValid(path);
+  const pages = { ...loaded.config.pages.templates } as ApplyBody["pages"];
+  return { side: await sideOf(loaded), sent: { text: loaded.text, pages } };
+}
+
+/** Without pages: those in force stay. */
+async function ofPatch(path: string, before: RemoteConfig): Promise<Proposed> {
+  const side = await patchInForce(path, before);
+  return { side, sent: { text: side.text } };
+}
+
+async function keepInFile(patch: string, file: string, write: boolean): Promise<void> {
+  if (write) await patchFile(patch, file);
+  else if (existsSync(file))
+    console.error(`${file} is as it was: applying it takes the patch back (--write changes it)`);
+}
 
 const questionOf = (changes: number, canary: string | undefined): string =>
   `Apply ${changes === 1 ? "this change" : `these ${changes} changes`}${canary === undefined ? "" : ` to ${canary} of the callers first`}?`;

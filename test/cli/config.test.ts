@@ -1,5 +1,5 @@
 /** The config commands through the real binary, against a real gateway. */
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Gateway } from "../../local/gateway.ts";
@@ -139,5 +139,52 @@ describe("weir trial", () => {
     const refused = await weir("apply", "--config", file, "--canary", "0%", "--yes");
     expect(refused.code).toBe(2);
     expect(refused.stderr).toContain("5%");
+  });
+});
+
+describe("weir apply --patch", () => {
+  const patch = join(folder.path, "patch.json");
+  const patched = (change: unknown, ...more: string[]) => {
+    writeFileSync(patch, JSON.stringify(change));
+    return weir("apply", "--patch", patch, "--yes", ...more);
+  };
+  const burst = (value: unknown) => ({ plans: { pro: { limits: { requests: { burst: value } } } } });
+
+  it("changes what is in force and keeps its pages; the file follows with --write; rollback takes it back", async () => {
+    const local = join(folder.path, "local.jsonc");
+    writeFileSync(local, `// Ours.\n${JSON.stringify(fileWith(90), null, 2)}`);
+    const applied = await patched(burst(60), "--config", local, "--write", "--json");
+    expect(applied.code).toBe(0);
+    expect(json(applied)).toMatchObject({
+      kind: "done",
+      changes: [{ path: "plans.pro.limits.requests.burst", before: 90, after: 60 }],
+    });
+    expect(readFileSync(local, "utf8")).toBe(`// Ours.\n${JSON.stringify(fileWith(60), null, 2)}`);
+    await waitUntil("the new burst is in force", 5_000, async () => (await quotaSeen()).includes("q=60"));
+    const page = await run("cli/weir.ts", ["pages", "preview", "all", "--state-dir", stateOf(folder.path)]);
+    expect(page.stdout).toContain("<title>Sorry</title>");
+    const back = await weir("rollback", "--yes", "--json");
+    expect(json(back)).toMatchObject({ changes: [{ path: "plans.pro.limits.requests.burst", before: 60, after: 90 }] });
+    await waitUntil("the old burst is in force", 5_000, async () => (await quotaSeen()).includes("q=90"));
+  });
+
+  it("says that the file is as it was, and changes nothing on a dry run", async () => {
+    writeChanged(90);
+    const dry = await patched(burst(61), "--dry-run", "--config", file);
+    expect([dry.code, dry.stdout]).toEqual([0, "~ plans.pro.limits.requests.burst: 90 -> 61\n"]);
+    expect(dry.stderr).toContain("would take it");
+    expect((await patched(burst(61), "--config", file)).stderr).toContain("takes the patch back");
+    expect((await patched(burst(90), "--config", file)).code).toBe(0);
+  });
+
+  it("sends nothing that is not valid as a whole, no patch that is none, and knows what --write goes with", async () => {
+    const invalid = await patched(burst("many"));
+    expect(invalid.code).toBe(1);
+    expect(invalid.stderr).toContain("plans.pro.limits.requests.burst");
+    expect(invalid.stderr).toContain("nothing was sent");
+    expect((await patched({ plans: null })).stderr).toContain("plans");
+    expect((await patched([1])).stderr).toContain("must be an object");
+    expect((await weir("apply", "--patch", join(folder.path, "none.json"), "--yes")).stderr).toContain("cannot read");
+    expect((await weir("apply", "--write", "--yes")).code).toBe(2);
   });
 });
