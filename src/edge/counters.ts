@@ -15,7 +15,15 @@ import {
   type RouteCounts,
   type TenantCounts,
 } from "../policy/telemetry/counts.ts";
-import { close, confirm, hasRoom, newUnconfirmed, type Unconfirmed, unsent } from "../policy/telemetry/unconfirmed.ts";
+import {
+  close,
+  confirm,
+  hasRoom,
+  needsReply,
+  newUnconfirmed,
+  type Unconfirmed,
+  unsent,
+} from "../policy/telemetry/unconfirmed.ts";
 import { MICRO_TOKENS_PER_TOKEN } from "../policy/limits/types.ts";
 import { METRICS_PROTOCOL_VERSION, type MetricsFlush, type MetricsReply } from "../protocol/metrics.ts";
 import { type Series, series } from "../protocol/series.ts";
@@ -139,12 +147,12 @@ export class Counters {
     return batch;
   }
 
-  /** Undefined: all batches are received. */
+  /** Undefined: all batches are received, and there is room for more. */
   unsent(configVersion: number): MetricsFlush | undefined {
-    const batches = unsent(this.#unconfirmed);
-    if (batches.length === 0) return undefined;
-    const { durable } = this.#unconfirmed;
-    return { v: METRICS_PROTOCOL_VERSION, edgeId: this.#edgeId, configVersion, durable, batches };
+    const queue = this.#unconfirmed;
+    if (!needsReply(queue)) return undefined;
+    const { durable } = queue;
+    return { v: METRICS_PROTOCOL_VERSION, edgeId: this.#edgeId, configVersion, durable, batches: unsent(queue) };
   }
 
   confirm({ received, durable, flushAfterMs }: MetricsReply): void {

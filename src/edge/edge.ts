@@ -6,6 +6,7 @@ import { LRUCache } from "lru-cache";
 import type { Address } from "../config/access-entry.ts";
 import type { Config, LimitConfig } from "../config/model.ts";
 import type { Tables } from "../config/tables.ts";
+import { Analytics } from "./analytics.ts";
 import { callOrigin, type OriginAnswer, type OriginFailed, type OriginRequest } from "./call-origin.ts";
 import { ConfigKeeper } from "./config-keeper.ts";
 import { Flights } from "./cache/flights.ts";
@@ -23,7 +24,7 @@ import { tableSize } from "./table-size.ts";
 import { Tail } from "./tail.ts";
 import { TenantProfiles } from "./tenant-profiles.ts";
 import { TrialCounts } from "./trial-counts.ts";
-import { series } from "../protocol/series.ts";
+import { type Series, series } from "../protocol/series.ts";
 
 /** Callers by address whose partition, and whose address as numbers, is remembered. */
 const MAX_KNOWN_ADDRESSES = 10_000;
@@ -55,6 +56,7 @@ export class Edge {
   readonly tail = new Tail();
   readonly logs: LogLines;
   readonly counters: Counters;
+  readonly analytics: Analytics;
   readonly credentials: Credentials;
   readonly tokens: Tokens;
   readonly lessees: Lessees;
@@ -89,6 +91,10 @@ export class Edge {
     this.pop = pop;
     this.startedAtMs = this.now();
     this.counters = new Counters(this.id, this.startedAtMs);
+    const countEvent = (event: Series): void => {
+      this.counters.countEvent(event);
+    };
+    this.analytics = new Analytics(pop, this.startedAtMs, countEvent);
     this.credentials = new Credentials(other);
     this.snapshots = new Snapshots(other);
     this.addresses = new LRUCache({ max: tableSize(MAX_KNOWN_ADDRESSES, other) });
@@ -96,9 +102,7 @@ export class Edge {
     this.proxyPrincipals = new LRUCache({ max: tableSize(MAX_PROXY_PRINCIPALS, other) });
     this.tokens = new Tokens({
       now: this.now,
-      count: (event) => {
-        this.counters.countEvent(event);
-      },
+      count: countEvent,
       beside: other?.tokens,
     });
     const shared = { edgeId: this.id, now: this.now, random: this.random };
@@ -106,9 +110,7 @@ export class Edge {
     this.logs = new LogLines({
       random: this.random,
       settings: () => this.tables.config.logs,
-      countEvent: (of) => {
-        this.counters.countEvent(of);
-      },
+      countEvent,
       traceIdOf: (requestId) => this.traceIdOf(requestId),
     });
     this.lessees = new Lessees({
@@ -133,9 +135,7 @@ export class Edge {
     });
     this.purges = new Purges({
       now: this.now,
-      countEvent: (event) => {
-        this.counters.countEvent(event);
-      },
+      countEvent,
       beside: other?.purges,
     });
     this.origins = new OriginViews({

@@ -36,6 +36,8 @@ export interface Env {
   readonly TENANT_INDEX?: DurableObjectNamespace;
   /** What became of the counters, by the minute; objectives and alerts. Without it nothing is recorded. */
   readonly MONITOR?: DurableObjectNamespace;
+  /** Workers Analytics Engine: data points by route and tenant. Without it there are none. */
+  readonly ANALYTICS?: AnalyticsEngineDataset;
   /** KV: last good answers, for when an origin is down. Without it there are none. */
   readonly SNAPSHOTS?: KVNamespace;
   /** The dashboard's files; without it there is none. */

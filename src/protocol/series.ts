@@ -150,6 +150,7 @@ export const METRICS = {
   ),
   weir_metrics_wake_failures_total: event([], "Times a Metrics object called the Monitor object in vain."),
   weir_monitor_settings_failures_total: event([], "Times an isolate could not tell the Monitor object of its config."),
+  weir_analytics_failures_total: event([], "Times an isolate could not write its data points."),
   weir_dropped_series_total: event([], "Counts that were dropped because there were too many series."),
   weir_scrape_source_up: gauge(
     ["source"],

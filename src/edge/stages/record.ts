@@ -2,14 +2,14 @@
 import { callCoordinator, withDeadline } from "../../platform/coordinators.ts";
 import { CONTROL_OBJECT } from "../../protocol/control.ts";
 import { TRIAL_REPORT_INTERVAL_MS } from "../trial-counts.ts";
-import { metricsObjectName, metricsShardOf, type Outcome } from "../../protocol/metrics.ts";
+import type { Outcome } from "../../protocol/metrics.ts";
 import type { Edge } from "../edge.ts";
 import type { Exchange } from "../exchange.ts";
+import { flush } from "../flush.ts";
 import { lateCostMicro } from "../../policy/limits/late-cost.ts";
 import { series } from "../../protocol/series.ts";
 
-const FLUSH_DEADLINE_MS = 5_000;
-const FLUSH_ROUNDS = 2;
+const REPORT_DEADLINE_MS = 5_000;
 
 /** The answer, with a body that tells when it has been sent where that matters. */
 export function record(edge: Edge, x: Exchange, answer: Response): Response {
@@ -78,7 +78,7 @@ async function reportTrial(edge: Edge, x: Exchange): Promise<void> {
   if (batch === undefined) return;
   try {
     const call = callCoordinator(x.env, "CONTROL", CONTROL_OBJECT, "countTrial", { v: 1, edgeId: edge.id, ...batch });
-    const { seq, inForce } = await withDeadline(call, FLUSH_DEADLINE_MS);
+    const { seq, inForce } = await withDeadline(call, REPORT_DEADLINE_MS);
     edge.trialCounts.acknowledge(seq);
     edge.config.heard(inForce, x);
   } catch {
@@ -97,29 +97,4 @@ function outcomeOf(x: Exchange, status: number): Outcome {
     return status === 503 ? "shed" : "refused";
   }
   return x.served ?? "error";
-}
-
-async function flush(edge: Edge, x: Exchange): Promise<void> {
-  const { counters, tail } = edge;
-  try {
-    await new Promise((resolve) => setTimeout(resolve, counters.flushAfterMs));
-    counters.closeBatch(edge.now());
-    // What a flush that fails had for those who watch is gone: they are told less, and see it by the numbers.
-    const parts = tail.take();
-    // A second time where the object was evicted, and asks for what it had received and not stored.
-    for (let round = 0; round < FLUSH_ROUNDS; round++) {
-      const unsent = counters.unsent(edge.tables.configVersion);
-      if (unsent === undefined) break;
-      const told = round > 0 || parts === undefined ? unsent : { ...unsent, tail: parts };
-      const call = callCoordinator(x.env, "METRICS", metricsObjectName(metricsShardOf(edge.id)), "flush", told);
-      const reply = await withDeadline(call, FLUSH_DEADLINE_MS);
-      counters.confirm(reply);
-      tail.follow(reply.tail, edge.now());
-    }
-  } catch {
-    // Kept, and sent again with the same numbers by the next flush.
-    counters.countEvent(series("weir_metrics_flush_failures_total"));
-  } finally {
-    counters.endFlush();
-  }
 }

@@ -77,7 +77,7 @@ export function takeBatches(ledger: Ledger, { edgeId, durable, batches }: Sent, 
     if (batch.seq <= mark.received) countSeries(ledger, REPEATED, 1);
     else if (batch.seq > mark.received + 1) break;
     else {
-      countBatch(ledger, batch, index === batches.length - 1, nowMs);
+      countBatch(ledger, batch, index === batches.length - 1 ? increase(batch.spanMs) : undefined, nowMs);
       mark.received = batch.seq;
     }
   }
@@ -138,7 +138,13 @@ function markOf(ledger: Ledger, edgeId: string, durable: number, nowMs: number):
   return mark;
 }
 
-function countBatch(ledger: Ledger, batch: MetricsBatch, isNewest: boolean, nowMs: number): void {
+/** `spanMs`: in which time it was counted, or undefined when that is of no use. */
+export function countBatch(
+  ledger: Ledger,
+  batch: Omit<MetricsBatch, "seq">,
+  spanMs: number | undefined,
+  nowMs: number,
+): void {
   for (const counts of batch.routes.slice(0, MAX_BATCH_ROUTES)) {
     const hasRoom = ledger.routes.size < MAX_ROUTES || ledger.routes.has(routeKey(counts));
     if (hasRoom && isName(counts.route) && isName(counts.origin)) addRoute(ledger.routes, counts);
@@ -150,7 +156,6 @@ function countBatch(ledger: Ledger, batch: MetricsBatch, isNewest: boolean, nowM
       );
   }
   for (const counts of batch.tenants.slice(0, MAX_BATCH_TENANTS)) {
-    const spanMs = isNewest ? increase(batch.spanMs) : undefined;
     if (isName(counts.tenant)) countTenant(ledger.tenants, increases(counts), spanMs, nowMs);
     else countSeries(ledger, DROPPED_SERIES, counts.admitted + counts.throttled);
   }

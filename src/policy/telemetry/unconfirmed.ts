@@ -29,6 +29,9 @@ export function close(queue: Unconfirmed, counted: Omit<MetricsBatch, "seq">): v
   queue.batches = [...queue.batches, { seq: queue.seq, ...counted }];
 }
 
+/** There is something to send, or no room until the object says what it has stored. */
+export const needsReply = (queue: Unconfirmed): boolean => queue.seq > queue.received || !hasRoom(queue);
+
 /** To be sent now. */
 export const unsent = ({ batches, received }: Unconfirmed): readonly MetricsBatch[] =>
   batches.filter(({ seq }) => seq > received);
