@@ -50,6 +50,7 @@ class World {
 
   step(): void {
     const isolate = this.#pick(this.isolates);
+    if (isolate === undefined) return;
     const roll = this.#random();
     if (roll < 0.3) this.#close(isolate);
     else if (roll < 0.55) this.#send(isolate);
@@ -130,8 +131,8 @@ class World {
     this.bear();
   }
 
-  #pick<Item>(items: readonly Item[]): Item {
-    return items[Math.floor(this.#random() * items.length)] as Item;
+  #pick<Item>(items: readonly Item[]): Item | undefined {
+    return items[Math.floor(this.#random() * items.length)];
   }
 }
 
