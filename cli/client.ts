@@ -89,7 +89,7 @@ async function askGateway(
 /** Counters by series, as the gateway's Prometheus text says them. */
 export async function readCounters(stateDir: string | undefined): Promise<ReadonlyMap<string, number>> {
   const target = findGateway(stateDir);
-  const response = await askGateway(target, "/_weir/metrics");
+  const response = await askGateway(target, "/_weir/metrics?tenants=1000");
   const text = await response.text();
   if (!response.ok) throw new CliError(`${target.url} answered ${response.status} to /_weir/metrics`);
   const counters = new Map<string, number>();

@@ -3,19 +3,6 @@ import { LATENCY_BOUNDS_SECONDS } from "../../src/policy/kernel/histogram.ts";
 import { OUTCOME_WORTH } from "../../src/policy/objectives/events.ts";
 import type { Objective } from "../../src/policy/objectives/types.ts";
 
-const MINUTE_MS = 60_000;
-const UNITS = [
-  ["d", 86_400_000],
-  ["h", 3_600_000],
-  ["m", MINUTE_MS],
-] as const;
-
-/** In the largest unit that divides it: "6h". At least whole minutes. */
-export function windowText(ms: number): string {
-  const [unit, unitMs] = UNITS.find(([, unitMs]) => ms % unitMs === 0) ?? ["m", MINUTE_MS];
-  return `${Math.ceil(ms / unitMs)}${unit}`;
-}
-
 const outcomes = (...worths: readonly string[]): string =>
   Object.entries(OUTCOME_WORTH)
     .flatMap(([outcome, worth]) => (worths.includes(worth) ? [outcome] : []))

@@ -6,7 +6,7 @@ import { LATENCY_BOUNDS_SECONDS } from "../../src/policy/kernel/histogram.ts";
 import { judgeBurn } from "../../src/policy/objectives/burn.ts";
 import { type CountedRoute, eventsOfRoutes } from "../../src/policy/objectives/events.ts";
 import type { EventCounts, Objective } from "../../src/policy/objectives/types.ts";
-import { windowText } from "./promql.ts";
+import { durationText } from "../../src/config/units.ts";
 import { burnName, JOB, type Watching } from "./rules.ts";
 import { simpleTests } from "./simple-tests.ts";
 import type { Plain } from "./yaml.ts";
@@ -71,7 +71,7 @@ function burnTest(trace: Trace, watching: Watching, tolerance: number): Plain {
   const routes = concerned(watching);
   return {
     name: trace.name,
-    interval: windowText(trace.stepMs),
+    interval: durationText(trace.stepMs),
     input_series: routes.flatMap((route, index) => inputSeries(trace, route, index + 1)),
     promql_expr_test: trace.looks.flatMap((step) =>
       watching.objectives.flatMap((objective) => looks(trace, step, objective, watching, tolerance)),
@@ -102,7 +102,7 @@ function looks(trace: Trace, step: number, objective: Objective, watching: Watch
     const [before, after] = [from, to].map((counted) => eventsOfRoutes(objective, routes, counted));
     return { total: (after?.total ?? 0) - (before?.total ?? 0), bad: (after?.bad ?? 0) - (before?.bad ?? 0) };
   };
-  const eval_time = windowText(step * trace.stepMs);
+  const eval_time = durationText(step * trace.stepMs);
   const burns = judgeBurn(objective, within);
   const rates = new Map(
     burns.flatMap(({ longMs, shortMs, longBurnRate, shortBurnRate }) => [
@@ -110,7 +110,7 @@ function looks(trace: Trace, step: number, objective: Objective, watching: Watch
       [shortMs, shortBurnRate] as const,
     ]),
   );
-  const period = windowText(objective.windowMs);
+  const period = durationText(objective.windowMs);
   // A window needs two samples.
   const judged = [...rates].filter(([ms]) => ms >= 2 * trace.stepMs);
   return [
@@ -122,7 +122,7 @@ function looks(trace: Trace, step: number, objective: Objective, watching: Watch
     ...burns
       .filter(({ shortMs }) => shortMs >= 2 * trace.stepMs)
       .map(({ longMs, severity, burning }) => {
-        const alert = `alertname="WeirErrorBudgetBurn",objective="${objective.id}",long="${windowText(longMs)}"`;
+        const alert = `alertname="WeirErrorBudgetBurn",objective="${objective.id}",long="${durationText(longMs)}"`;
         return firing(`${alert},severity="${severity}"`, eval_time, burning);
       }),
   ];

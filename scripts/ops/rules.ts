@@ -6,7 +6,8 @@
 import type { AlertSettings } from "../../src/policy/alerting/types.ts";
 import { burnWindows, LEAST_BAD_EVENTS } from "../../src/policy/objectives/burn.ts";
 import type { BurnWindow, Objective } from "../../src/policy/objectives/types.ts";
-import { burnOf, eventsOf, windowText } from "./promql.ts";
+import { durationText } from "../../src/config/units.ts";
+import { burnOf, eventsOf } from "./promql.ts";
 
 /** What a config says of it. */
 export interface Watching {
@@ -47,18 +48,18 @@ export function ruleGroups({ objectives, alerts }: Watching): readonly RuleGroup
   ].filter(({ rules }) => rules.length > 0);
 }
 
-export const burnName = (windowMs: number): string => `weir:objective_burn:rate${windowText(windowMs)}`;
-export const badName = (windowMs: number): string => `weir:objective_bad:increase${windowText(windowMs)}`;
+export const burnName = (windowMs: number): string => `weir:objective_burn:rate${durationText(windowMs)}`;
+export const badName = (windowMs: number): string => `weir:objective_bad:increase${durationText(windowMs)}`;
 
 function recordings(objective: Objective): readonly Recording[] {
   const pairs = burnWindows(objective.windowMs);
-  const labels = { objective: objective.id, period: windowText(objective.windowMs) };
+  const labels = { objective: objective.id, period: durationText(objective.windowMs) };
   const windows = [...new Set(pairs.flatMap(({ longMs, shortMs }) => [shortMs, longMs]))].toSorted((a, b) => a - b);
   return [
-    ...windows.map((ms) => ({ record: burnName(ms), expr: burnOf(objective, windowText(ms)), labels })),
+    ...windows.map((ms) => ({ record: burnName(ms), expr: burnOf(objective, durationText(ms)), labels })),
     ...pairs.map(({ longMs }) => ({
       record: badName(longMs),
-      expr: eventsOf(objective, "bad", "increase", windowText(longMs)),
+      expr: eventsOf(objective, "bad", "increase", durationText(longMs)),
       labels,
     })),
   ];
@@ -66,9 +67,9 @@ function recordings(objective: Objective): readonly Recording[] {
 
 /** One for each pair of windows; all objectives of this period share them. */
 function burnAlerts(windowMs: number): readonly AlertRule[] {
-  const period = `{period="${windowText(windowMs)}"}`;
+  const period = `{period="${durationText(windowMs)}"}`;
   return burnWindows(windowMs).map(({ longMs, shortMs, factor, severity }: BurnWindow) => {
-    const [long, short] = [windowText(longMs), windowText(shortMs)];
+    const [long, short] = [durationText(longMs), durationText(shortMs)];
     const over = Number(factor.toPrecision(6));
     return {
       alert: "WeirErrorBudgetBurn",
@@ -125,7 +126,7 @@ const breakerAlerts: readonly AlertRule[] = [
 ];
 
 function limitAlerts({ spikeRatio, spikeLeast, spikeForMs }: AlertSettings): readonly AlertRule[] {
-  const window = windowText(spikeForMs);
+  const window = durationText(spikeForMs);
   const decided = (decisions: string): string =>
     `sum by (job, tenant) (increase(weir_tenant_decisions_total{tenant!="other",decision=~"${decisions}"}[${window}]))`;
   return [

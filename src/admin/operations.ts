@@ -12,6 +12,7 @@ import type { Operation } from "./operation.ts";
 import { limitOperations } from "./limits.ts";
 import { overrideOperations } from "./overrides.ts";
 import { pageOperations } from "./pages.ts";
+import { metricsOperations } from "./prometheus.ts";
 import { purgeOperations } from "./purges.ts";
 import { restoreOperations } from "./restores.ts";
 import { seriesOperations } from "./series.ts";
@@ -24,6 +25,7 @@ import { tokenOperations } from "./tokens.ts";
 export const OPERATIONS: readonly Operation[] = [
   ...sessionOperations,
   ...statusOperations,
+  ...metricsOperations,
   ...tenantOperations,
   ...breakerOperations,
   ...maintenanceOperations,

@@ -1,5 +1,4 @@
 /** What is going on: remaining tokens by tenant, the breakers' states. Asks each coordinator, under a deadline. */
-import * as z from "zod";
 import type { CompiledTenant, Tables } from "../config/tables.ts";
 import { originObjectName } from "../protocol/origin.ts";
 import { tenantCoordinator } from "../protocol/tenant.ts";
@@ -13,12 +12,10 @@ import {
   type StatusReply,
   type TenantStatus,
 } from "./contract/status.ts";
-import { flatTotals } from "./flat-totals.ts";
 import { tenantOf } from "./lookup.ts";
 import { readTotals } from "./metrics-objects.ts";
 import { operation } from "./operation.ts";
 import { COORDINATOR_DEADLINE_MS } from "./reply.ts";
-import { prometheusText } from "./prometheus.ts";
 
 /** Tenants shown when none is named: each costs a call. */
 const MAX_TENANTS_SHOWN = 100;
@@ -42,20 +39,7 @@ const getStatus = operation(
   },
 );
 
-const getMetrics = operation(
-  {
-    id: "readMetrics",
-    method: "GET",
-    path: "/_weir/metrics",
-    tag: "Status",
-    summary: "Read the counters, in Prometheus' text format",
-    result: z.string(),
-    contentType: "text/plain; version=0.0.4; charset=utf-8",
-  },
-  async ({ env }) => prometheusText(flatTotals(await readTotals(env))),
-);
-
-export const statusOperations = [getStatus, getMetrics];
+export const statusOperations = [getStatus];
 
 /** Of one tenant, or of the first of the config's. */
 async function readStatus(env: Env, tables: Tables, only: CompiledTenant | undefined): Promise<StatusReply> {

@@ -21,6 +21,12 @@ export function durationMs(text: string): number {
     : Number(amount) * (DURATION_UNITS_MS[unit] ?? Number.NaN);
 }
 
+/** 21_600_000 -> "6h": in the largest unit of which it is a whole number. */
+export function durationText(ms: number): string {
+  const [unit, unitMs] = Object.entries(DURATION_UNITS_MS).findLast(([, unitMs]) => ms % unitMs === 0) ?? ["ms", 1];
+  return `${ms / unitMs}${unit}`;
+}
+
 export interface Rate {
   /** Exact: micro-tokens per millisecond. */
   readonly numerator: number;

@@ -85,7 +85,6 @@ export const METRICS = {
   ),
   weir_origin_calls_under_way: gauge(["origin"], "Calls under way at an origin with a `concurrency`, as reported."),
   weir_breaker_state: gauge(["origin", "state"], "1 for the state that an origin's breaker is in, 0 for the others."),
-  weir_breaker_forced: gauge(["origin"], "1 while the breaker is set by hand."),
   weir_breaker_score: gauge(
     ["origin"],
     "Evidence that an origin fails; its breaker opens at 20, in the ramp at 10, where enough PoPs see it.",
@@ -93,6 +92,15 @@ export const METRICS = {
   weir_breaker_transitions_total: counter(["origin", "from", "to", "reason"], "Transitions of an origin's breaker."),
   weir_breaker_probes: gauge(["origin"], "Probes under way."),
   weir_breaker_pops: gauge(["origin"], "PoPs that reported on an origin lately."),
+  weir_breaker_news_waiting: gauge(["origin"], "Transitions that the Monitor object has not heard of yet."),
+  weir_breaker_news_failures_total: counter(
+    ["origin"],
+    "Times the Monitor object could not be told of a transition, since the origin's coordinator woke.",
+  ),
+  weir_breaker_news_dropped_total: counter(
+    ["origin"],
+    "Transitions that the Monitor object was never told of: it was away for too long.",
+  ),
   // Cache.
   weir_cache_collapsed_total: event([], "Requests that waited for another's origin call."),
   weir_cache_tags_ignored_total: event([], "Cache tags of an origin's answers that were too many or too long."),
@@ -174,6 +182,12 @@ export type EventName = {
   [N in MetricName]: (typeof METRICS)[N] extends { readonly event: true } ? N : never;
 }[MetricName];
 
+/** Those without labels. */
+export type PlainEventName = { [N in EventName]: [LabelOf<N>] extends [never] ? N : never }[EventName];
+export const PLAIN_EVENTS = namesOf(METRICS).filter(
+  (name): name is PlainEventName => "event" in METRICS[name] && METRICS[name].labels.length === 0,
+);
+
 declare const MADE_OF_THE_TABLE: unique symbol;
 /** `name{label="value",...}`: only `series` makes one. */
 export type Series = string & { readonly [MADE_OF_THE_TABLE]: true };
@@ -193,6 +207,12 @@ export function seriesText(
   for (const label of order) text += `${text === "" ? "{" : ","}${label}="${escaped(labels[label] ?? "")}"`;
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the one place where a series is made
   return (text === "" ? name : `${name}${text}}`) as Series;
+}
+
+function namesOf<Table extends object>(table: Table): (keyof Table)[] {
+  const names: (keyof Table)[] = [];
+  for (const name in table) names.push(name);
+  return names;
 }
 
 export const isMetricName = (name: string): name is MetricName => Object.hasOwn(METRICS, name);

@@ -8,7 +8,7 @@ import { Edge } from "../../src/edge/edge.ts";
 import { handle } from "../../src/edge/pipeline.ts";
 import { mintApiKey } from "../../src/platform/api-key.ts";
 import type { CoordinatorKind, Env } from "../../src/platform/bindings.ts";
-import { flatTotals } from "../../src/admin/flat-totals.ts";
+import { flatTotals } from "./flat-totals.ts";
 import { newLedger, takeBatches } from "../../src/policy/telemetry/ledger.ts";
 import { tenantTotals } from "../../src/policy/telemetry/tenant-ledger.ts";
 import type { MetricsFlush, MetricsReply } from "../../src/protocol/metrics.ts";

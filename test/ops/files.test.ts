@@ -8,6 +8,7 @@ import { opsFiles } from "../../scripts/ops/files.ts";
 import { ruleTests } from "../../scripts/ops/rule-tests.ts";
 import { ruleGroups } from "../../scripts/ops/rules.ts";
 import { yaml } from "../../scripts/ops/yaml.ts";
+import { VERSION } from "../../src/admin/version.ts";
 import { exposedLabels, isMetricName, METRICS } from "../../src/protocol/series.ts";
 import { find, run } from "../support/prometheus.ts";
 import { asked } from "../support/promql.ts";
@@ -68,6 +69,10 @@ const dashboardExprs = [
   ...dashboard.panels.flatMap(({ targets = [] }) => targets.map(({ expr }) => expr)),
   ...dashboard.annotations.list.map(({ expr }) => expr),
 ].map(filled);
+
+it("the release says of itself what package.json says", () => {
+  expect(JSON.parse(readFileSync(join(root, "package.json"), "utf8"))).toMatchObject({ version: VERSION });
+});
 
 describe("ops/", () => {
   it("is what npm run ops writes", () => {

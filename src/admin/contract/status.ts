@@ -2,6 +2,16 @@
 import * as z from "zod";
 import { timeMs } from "./common.ts";
 
+export const metricsQuery = z.strictObject({
+  tenants: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .max(1_000)
+    .default(20)
+    .describe("Tenants with series of their own, those that ask most; the others are `other`."),
+});
+
 export const statusQuery = z.strictObject({
   tenant: z
     .string()

@@ -1,6 +1,6 @@
 /** Totals as series by name, for the text format. */
-import { LATENCY_BOUNDS_SECONDS } from "../policy/kernel/histogram.ts";
-import { type MetricsTotals, OUTCOMES, type RouteCounts, type TenantTotals } from "../protocol/metrics.ts";
+import { LATENCY_BOUNDS_SECONDS } from "../../src/policy/kernel/histogram.ts";
+import { type MetricsTotals, OUTCOMES, type RouteCounts, type TenantTotals } from "../../src/protocol/metrics.ts";
 
 export function flatTotals({ series, routes, tenants }: MetricsTotals): Record<string, number> {
   const flat: Record<string, number> = { ...series };
