@@ -82,7 +82,7 @@ module.exports = {
       from: { path: "^cli/" },
       to: {
         path: "^(src|local|bench|sim|test)/",
-        pathNot: ["^src/admin/contract(\\.ts$|/)", room("config"), "^src/http/"],
+        pathNot: ["^src/admin/contract(\\.ts$|/)", room("config"), room("policy/sizing"), "^src/http/"],
       },
     },
     {

@@ -86,6 +86,7 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   audit: ["weir audit --since 24h", "weir audit --operation tripBreaker --outcome done --json"],
   backup: ["weir backup --out weir-backup.jsonl", "weir backup --audit | gzip > weir-backup.jsonl.gz"],
   restore: ["weir restore weir-backup.jsonl --dry-run", "weir restore weir-backup.jsonl --yes"],
+  size: ["weir size", "weir size --patch sizes.json && weir apply --patch sizes.json", "weir size --hours 168 --json"],
   cost: [
     "weir cost --rps 500 --tenants 200",
     "weir cost --rps 500 --tenants 200 --cached-ratio 0.6 --set isolates=50 --json",

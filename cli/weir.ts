@@ -39,6 +39,7 @@ const commands: Commands = {
   audit: async () => (await import("./commands/audit.ts")).auditCommand,
   backup: async () => (await import("./commands/recovery.ts")).backupCommand,
   restore: async () => (await import("./commands/recovery.ts")).restoreCommand,
+  size: async () => (await import("./commands/size.ts")).sizeCommand,
   cost: async () => (await import("./commands/cost.ts")).costCommand,
   completion: async () => (await import("./commands/completion.ts")).completionCommand(() => commands),
 };
