@@ -52,6 +52,7 @@ export const ACCESS = {
   restoreLines: { role: "admin", kind: "write" },
   endRestore: { role: "admin", kind: "write" },
   readSeries: { role: "reader", kind: "read" },
+  watchLive: { role: "reader", kind: "read" },
   readDemand: { role: "reader", kind: "read" },
   readObjectives: { role: "reader", kind: "read" },
   listAlerts: { role: "reader", kind: "read" },

@@ -147,6 +147,7 @@ export class Admin {
         sessions: visit.open,
         isSecure: visit.url.protocol === "https:",
         ifMatch: request.headers.get("if-match") ?? undefined,
+        webSocket: webSocketOf(request.headers),
         answer,
         entryId,
         before: (value) => {
@@ -182,8 +183,10 @@ export class Admin {
       return problem(403, title, undefined, { type: problemType(verdict) });
     }
     const { headers } = request;
-    if (method === "GET") return undefined;
-    if (!isCrossSite(headers, url) && (actor.session === undefined || isOwnWrite(headers, url))) return undefined;
+    const opensSocket = webSocketOf(headers) !== undefined;
+    if (method === "GET" && !opensSocket) return undefined;
+    const isOwn = opensSocket || actor.session === undefined || isOwnWrite(headers, url);
+    if (isOwn && !isCrossSite(headers, url)) return undefined;
     this.#countRefused("cross-site");
     return problem(403, "Another site's page sent this", undefined, { type: problemType("cross-site") });
   }
@@ -223,6 +226,12 @@ function written(
 ): Response {
   headers.set("content-type", contentType);
   return new Response(typeof result === "string" ? result : JSON.stringify(result), { status, headers });
+}
+
+/** The subprotocols that are offered; undefined: no WebSocket is to be opened. */
+function webSocketOf(headers: Headers): readonly string[] | undefined {
+  if (headers.get("upgrade")?.toLowerCase() !== "websocket") return undefined;
+  return (headers.get("sec-websocket-protocol") ?? "").split(",", 10).map((name) => name.trim());
 }
 
 function tooSoon(title: string, waitMs: number): Response {

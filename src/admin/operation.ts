@@ -28,6 +28,8 @@ export interface CallSite {
   /** It came by https. */
   readonly isSecure: boolean;
   readonly ifMatch: string | undefined;
+  /** The subprotocols that are offered; undefined: no WebSocket is to be opened. */
+  readonly webSocket: readonly string[] | undefined;
   /** Of a success: what a route may add, or say otherwise. */
   readonly answer: { status: number; readonly headers: Headers };
   /** Of the audit; 0: this is no write. */
@@ -57,7 +59,7 @@ interface Shape<Params extends z.ZodType, Query extends z.ZodType, Body extends 
   readonly maxBodyBytes?: number;
   readonly result: Result;
   /** Of success; 200 where nothing is said. */
-  readonly status?: 201;
+  readonly status?: 101 | 201;
   readonly contentType?: string;
   /** Statuses of refusals of its own, with when. */
   readonly refusals?: Readonly<Record<number, string>>;

@@ -6,6 +6,7 @@ import { breakerOperations } from "./breakers.ts";
 import { configOperations } from "./configs.ts";
 import { explainOperations } from "./explain.ts";
 import { keyOperations } from "./keys.ts";
+import { liveOperations } from "./live.ts";
 import { maintenanceOperations } from "./maintenance.ts";
 import { objectiveOperations } from "./objectives.ts";
 import type { Operation } from "./operation.ts";
@@ -37,6 +38,7 @@ export const OPERATIONS: readonly Operation[] = [
   ...pageOperations,
   ...explainOperations,
   ...tailOperations,
+  ...liveOperations,
   ...seriesOperations,
   ...objectiveOperations,
   ...alertOperations,

@@ -15,6 +15,7 @@ const KINDS: Readonly<Record<number, string>> = {
   412: "precondition-failed",
   413: "body-too-large",
   422: "not-acceptable",
+  426: "upgrade-needed",
   428: "precondition-needed",
   429: "too-many-calls",
   503: "unreachable",

@@ -74,6 +74,12 @@ export interface MetricsTotals {
   readonly edges: number;
 }
 
+/** Of one Metrics object. */
+export interface ShardTotals extends MetricsTotals {
+  /** When it began to count, and names that: totals that are lower went back if it is the same, and began anew if not. */
+  readonly beganAtMs: number;
+}
+
 export interface TailRequest {
   readonly v: 1;
   /** Who watches; a name of its own for each. */
@@ -100,7 +106,7 @@ export type TailReply =
 
 export interface MetricsProtocol {
   flush(flush: MetricsFlush): Promise<MetricsReply>;
-  totals(request: { readonly v: 2 }): Promise<MetricsTotals>;
+  totals(request: { readonly v: 2 }): Promise<ShardTotals>;
   /** Makes its caller a listener for LISTEN_MS, or renews it, and gives what came for it. Nothing of it is stored. */
   watch(request: TailRequest): Promise<TailReply>;
 }

@@ -5,7 +5,7 @@
  */
 import type { AlertKind, AlertSettings, Severity, Silence } from "../policy/alerting/types.ts";
 import type { Transition } from "../policy/breaker/state-machine.ts";
-import type { Incident, Objective } from "../policy/objectives/types.ts";
+import type { BurnWindow, Incident, Objective } from "../policy/objectives/types.ts";
 import type { Outcome } from "./metrics.ts";
 
 export type { Incident, Silence };
@@ -65,7 +65,7 @@ export interface BurnStatus {
   readonly longMs: number;
   readonly shortMs: number;
   readonly factor: number;
-  readonly severity: Severity;
+  readonly severity: BurnWindow["severity"];
   readonly longBurnRate: number;
   readonly shortBurnRate: number;
   readonly burning: boolean;
@@ -176,9 +176,14 @@ export interface MonitorProtocol {
   demand(request: { readonly v: 1; readonly fromMs: number; readonly toMs: number }): Promise<DemandReport>;
 }
 
+/** The WebSocket's subprotocol; another version is another name. */
+export const LIVE_PROTOCOL = "weir.live.1";
+
 /**
  * What a dashboard is told over its WebSocket, about once a second while something happens, else every five seconds: JSON
- * text. It opens with `GET /_weir/api/v1/live`, the subprotocol "weir.live.1" and a session's cookie or a token.
+ * text. It opens with `GET /_weir/api/v1/live`, the subprotocol and a session's cookie or a token. The server closes it
+ * with 4000 every five minutes, so that whoever may not see it any more does not: it opens again at once. "ping" is
+ * answered by "pong"; nothing else is said to it.
  */
 export interface LiveTick {
   readonly v: 1;

@@ -17,7 +17,7 @@ import {
   type MetricsFlush,
   type MetricsProtocol,
   type MetricsReply,
-  type MetricsTotals,
+  type ShardTotals,
   type TailReply,
   type TailRequest,
 } from "../../protocol/metrics.ts";
@@ -81,10 +81,11 @@ export class Metrics extends DurableObject<Env> implements MetricsProtocol {
     };
   }
 
-  async totals(): Promise<MetricsTotals> {
+  async totals(): Promise<ShardTotals> {
     const nowMs = Date.now();
     const { series: rare, routes, tenants } = this.#ledger;
     return {
+      beganAtMs: this.#storage.beganAtMs,
       series: Object.fromEntries(rare),
       routes: [...routes.values()],
       tenants: tenantTotals(tenants, nowMs),

@@ -13,6 +13,7 @@ const COUNTED_ANEW = /^weir_(requests_total|request_duration_seconds|limit_decis
 
 export class MetricsStorage {
   readonly #storage: DurableObjectStorage;
+  readonly beganAtMs: number;
   #stored: string[] = [];
 
   constructor(storage: DurableObjectStorage) {
@@ -26,6 +27,9 @@ export class MetricsStorage {
       "INSERT INTO meta (name, value) VALUES ('schema', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value WHERE value < excluded.value",
       SCHEMA_VERSION,
     );
+    storage.sql.exec("INSERT OR IGNORE INTO meta (name, value) VALUES ('began-at', ?)", Date.now());
+    const began = "SELECT value FROM meta WHERE name = 'began-at'";
+    this.beganAtMs = storage.sql.exec<{ value: number }>(began).one().value;
   }
 
   load(nowMs: number): Ledger {
