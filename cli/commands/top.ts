@@ -87,6 +87,7 @@ function tableOf(before: Look, now: Look, by: Order, most: number): Table {
   const tenants = new Map<string, { admitted: number; throttled: number }>();
   const routes = new Map<string, Record<string, number>>();
   for (const [series, value] of now.counters) {
+    if (value === 0) continue;
     // A counter that went back has begun anew.
     const increase = value - Math.min(value, before.counters.get(series) ?? 0);
     const [, tenant, decision] = DECISIONS.exec(series) ?? [];
