@@ -140,6 +140,9 @@ export class Edge {
     });
     this.origins = new OriginViews({
       ...shared,
+      countEvent: (event) => {
+        this.counters.countEvent(event);
+      },
       onView: (view, site, askedAtMs) => {
         if (other === undefined) this.config.heard(view.config, site);
         this.purges.hear({ ...site, originId: site.origin.stateId }, view.purgeEpoch, askedAtMs);

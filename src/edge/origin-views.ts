@@ -30,6 +30,7 @@ import { LONGEST_PROBE_MS, type ReportedFailure } from "../policy/breaker/types.
 import type { MaintenanceVerdict } from "../policy/degradation/maintenance.ts";
 import { newRetryBudget, type RetryBudget } from "../policy/forwarding/retry.ts";
 import { ORIGIN_REPORT_VERSION, originObjectName, type OriginSettings } from "../protocol/origin.ts";
+import { type Series, series } from "../protocol/series.ts";
 import type { BreakerPassage, Caller, Exchange } from "./exchange.ts";
 import { type MaintenanceCaller, maintenanceOf } from "./maintenance.ts";
 import { SharedViews } from "./shared-views.ts";
@@ -106,6 +107,7 @@ export class OriginViews {
   /** One for each configured origin: bounded by the config. */
   readonly #sights = new Map<string, OriginSight>();
   readonly #onView: OnView;
+  readonly #countEvent: (series: Series) => void;
   readonly #beside: OriginViews | undefined;
 
   constructor(options: {
@@ -114,12 +116,14 @@ export class OriginViews {
     readonly random: () => number;
     /** Each view that comes brings more than the breaker. */
     readonly onView: OnView;
+    readonly countEvent: (series: Series) => void;
     /** Others, of which these know what they know, as copies; then neighbours are told nothing. */
     readonly beside?: OriginViews | undefined;
   }) {
     this.#edgeId = options.edgeId;
     this.#beside = options.beside;
     this.#onView = options.onView;
+    this.#countEvent = options.countEvent;
     this.now = options.now;
     this.random = options.random;
   }
@@ -327,6 +331,7 @@ export class OriginViews {
     } catch {
       endReport(sight, turn, undefined, this.now());
       this.stats.failedReports++;
+      this.#countEvent(series("weir_breaker_report_failures_total", { origin: site.origin.id }));
       for (const tell of sight.waiting) tell(false);
     }
   }

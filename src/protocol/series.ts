@@ -108,6 +108,10 @@ export const METRICS = {
     ["mode"],
     "Stored answers that were not served because of a purge, or served as stale (`soft`).",
   ),
+  weir_breaker_report_failures_total: event(
+    ["origin"],
+    "Times an isolate could not tell an origin's coordinator what it saw; it was told later.",
+  ),
   weir_purge_calls_failed_total: event(["origin"], "Times an isolate asked for purges in vain."),
   weir_served_without_purges_total: event(
     ["origin"],

@@ -5,7 +5,8 @@
  *   past its end; a breaker forced by hand is a ticket, so that it is not forgotten;
  * - one alert for each objective and severity, whichever of its pairs of windows burns;
  * - tenants throttled in an unusual share: a ticket for each, at most MAX_SPIKES;
- * - coordinators out of reach for half a minute page where limits are decided by their fail mode, else they are tickets;
+ * - coordinators out of reach for half a minute are a ticket, and page where that is felt: limits decided by their fail
+ *   mode, or breakers by each isolate alone, as often as for FELT_RATIO of the requests;
  * - counts that were dropped are a ticket.
  */
 import type { Burn } from "../objectives/burn.ts";
@@ -16,6 +17,9 @@ import type { AlertKind, AlertSettings, Condition, Severity } from "./types.ts";
 const MAX_SPIKES = 50;
 const KEEP_MS = 60_000;
 const AWAY_FOR_MS = 30_000;
+/** A slow call now and then is nobody's absence. */
+const LEAST_FAILURES = 3;
+const FELT_RATIO = 0.01;
 const MAX_TEXT = 200;
 
 /** Names an alert: its kind and its labels. */
@@ -118,26 +122,39 @@ export function spikeConditions(
 const AWAY: Readonly<Record<string, readonly [coordinator: string, severity: Severity]>> = {
   weir_limit_failed_total: ["tenant", "page"],
   weir_tenant_lookup_failures_total: ["tenant-index", "page"],
-  weir_origin_report_failures_total: ["origin", "ticket"],
+  weir_breaker_report_failures_total: ["origin", "page"],
   weir_purge_calls_failed_total: ["origin", "ticket"],
   weir_config_refresh_failures_total: ["control", "ticket"],
   weir_trial_report_failures_total: ["control", "ticket"],
   weir_metrics_flush_failures_total: ["metrics", "ticket"],
-  weir_breaker_news_failures_total: ["monitor", "ticket"],
+  weir_metrics_store_failures_total: ["metrics", "ticket"],
+  weir_metrics_wake_failures_total: ["monitor", "ticket"],
+  weir_monitor_settings_failures_total: ["monitor", "ticket"],
 };
-const DROPS = ["weir_dropped_series_total", "weir_dropped_batches_total", "weir_analytics_dropped_total"];
+const DROPS = ["weir_dropped_series_total"];
+export const COUNTERS_WATCHED = [...Object.keys(AWAY), ...DROPS];
 
-/** `grown`: of each series, since the reading before; what did not grow may be left out. Cost: O(series). */
-export function counterConditions(grown: Readonly<Record<string, number>>): readonly Condition[] {
+/**
+ * `grown`: of each series, since the reading before; what did not grow may be left out. `requests`: answered meanwhile.
+ * Cost: O(series).
+ */
+export function counterConditions(grown: Readonly<Record<string, number>>, requests: number): readonly Condition[] {
   const byName = new Map<string, number>();
   for (const [series, increase] of Object.entries(grown)) {
     const name = series.split("{", 1)[0] ?? series;
     if (increase > 0) byName.set(name, (byName.get(name) ?? 0) + increase);
   }
   const away = Object.entries(AWAY).flatMap(([name, [coordinator, severity]]) => {
-    if (!byName.has(name)) return [];
-    const summary = `Coordinators of kind ${coordinator} are out of reach (${name} grows)`;
-    return [condition("coordinator-away", severity, { coordinator }, summary, { forMs: AWAY_FOR_MS, keepMs: KEEP_MS })];
+    const failures = byName.get(name) ?? 0;
+    if (failures < LEAST_FAILURES) return [];
+    const summary = `Coordinators of kind ${coordinator} are out of reach (${name} grew by ${failures})`;
+    const felt = severity === "page" && failures >= FELT_RATIO * requests;
+    return [
+      condition("coordinator-away", felt ? "page" : "ticket", { coordinator }, summary, {
+        forMs: AWAY_FOR_MS,
+        keepMs: KEEP_MS,
+      }),
+    ];
   });
   const drops = DROPS.flatMap((counter) => {
     const dropped = byName.get(counter);

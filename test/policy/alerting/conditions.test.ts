@@ -100,22 +100,24 @@ describe("conditions of tenants", () => {
 });
 
 describe("conditions of counters", () => {
-  it("page where limits are decided by their fail mode, after half a minute", () => {
+  it("are tickets after half a minute, and page where many requests feel it", () => {
     const grown = {
       'weir_limit_failed_total{tenant="acme",mode="local"}': 3,
       'weir_limit_failed_total{tenant="b",mode="open"}': 0,
-      weir_metrics_flush_failures_total: 1,
+      weir_metrics_flush_failures_total: 3,
+      weir_purge_calls_failed_total: 2,
       weir_dropped_series_total: 7,
       weir_requests_total: 5,
     };
-    const conditions = counterConditions(grown);
+    const conditions = counterConditions(grown, 300);
     expect(brief(conditions)).toEqual([
       "page coordinator-away|coordinator=tenant",
       "ticket coordinator-away|coordinator=metrics",
       "ticket telemetry-drops|counter=weir_dropped_series_total",
     ]);
     expect(conditions.map(({ forMs }) => forMs)).toEqual([30_000, 30_000, 0]);
-    expect(counterConditions({ weir_dropped_series_total: 0 })).toEqual([]);
+    expect(brief(counterConditions(grown, 301))[0]).toBe("ticket coordinator-away|coordinator=tenant");
+    expect(counterConditions({ weir_dropped_series_total: 0 }, 0)).toEqual([]);
   });
 
   it("look at counters that there are", () => {
