@@ -36,7 +36,6 @@ const condition = (origin: string, change: Partial<Condition> = {}): Condition =
 
 interface Call {
   readonly atMs: number;
-  readonly url: string;
   readonly id: string;
   readonly alerts: readonly string[];
 }
@@ -48,13 +47,12 @@ beforeEach(() => {
   calls.length = 0;
   answer = () => new Response(null, { status: 204 });
   vi.spyOn(Date, "now").mockImplementation(() => nowMs);
-  vi.spyOn(globalThis, "fetch").mockImplementation(async (input, init) => {
-    const { data } = JSON.parse(String(init?.body)) as {
+  vi.spyOn(globalThis, "fetch").mockImplementation(async (_, init) => {
+    const { data } = JSON.parse(typeof init?.body === "string" ? init.body : "{}") as {
       data?: { alerts: readonly { fingerprint: string; status: string }[] };
     };
     const call = {
       atMs: nowMs,
-      url: String(input),
       id: new Headers(init?.headers).get("webhook-id") ?? "",
       alerts: (data?.alerts ?? []).map(({ fingerprint, status }) => `${fingerprint} ${status}`),
     };

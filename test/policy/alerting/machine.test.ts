@@ -223,11 +223,11 @@ describe("what is quiet", () => {
     expect(watch.lines()).toEqual(["ops: shop firing@1000", "ops: shop resolved@102000"]);
   });
 
-  it.each([[{}], [{ origin: "shop", pop: "FRA" }], [{ origin: "search" }], [{ toString: "x" }]])(
+  it.each<Silence["match"]>([{}, { origin: "shop", pop: "FRA" }, { origin: "search" }, { constructor: "x" }])(
     "is not what a silence of %o leaves out",
     (match) => {
       const watch = new Watch();
-      watch.silences = [silence(match as Silence["match"])];
+      watch.silences = [silence(match)];
       watch.turn(0, [shop]);
       watch.turn(1_000, [shop]);
       expect(watch.lines()).toEqual(["ops: shop firing@1000"]);

@@ -120,8 +120,12 @@ describe("incidents", () => {
 
   it("have mean times over those that no hand had part in, and MTTR over those that are over", () => {
     const outages = heard([
-      ...["closed>open@1000", "open>half-open@2000", "half-open>ramp@3000", "ramp>closed@13000"],
-      ...["closed>forced-open@20000,ann", "forced-open>closed@90000,ann"],
+      "closed>open@1000",
+      "open>half-open@2000",
+      "half-open>ramp@3000",
+      "ramp>closed@13000",
+      "closed>forced-open@20000,ann",
+      "forced-open>closed@90000,ann",
       "closed>open@100000",
     ]);
     expect(meanTimes(outages.incidents)).toEqual([{ origin: "shop", incidents: 2, mttdMs: 100, mttrMs: 12_100 }]);
