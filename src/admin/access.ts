@@ -27,6 +27,8 @@ export const ACCESS = {
   listOverrides: { role: "reader", kind: "read" },
   setOverride: { role: "operator", kind: "write" },
   removeOverride: { role: "operator", kind: "write" },
+  listPages: { role: "reader", kind: "read" },
+  showPage: { role: "reader", kind: "read" },
   previewPage: { role: "reader", kind: "read" },
   explainRequest: { role: "reader", kind: "read", scope: "own" },
   tailDecisions: { role: "reader", kind: "read", scope: "own" },

@@ -248,7 +248,7 @@ function secured(response: Response, requestId: string): Response {
   if (!headers.has("content-security-policy")) headers.set("content-security-policy", POLICY);
   if (!headers.has("cache-control")) headers.set("cache-control", "no-store");
   headers.set("x-content-type-options", "nosniff");
-  headers.set("x-frame-options", "DENY");
+  if (!headers.has("x-frame-options")) headers.set("x-frame-options", "DENY");
   headers.set("referrer-policy", "no-referrer");
   headers.set("cross-origin-resource-policy", "same-origin");
   headers.set("weir-request-id", requestId);

@@ -17,7 +17,7 @@ export type { LimitList, LimitView } from "./contract/limits.ts";
 export type { DemandReply, SeriesPointView, SeriesReply } from "./contract/monitoring.ts";
 export type { IncidentView, ObjectivesReply, ObjectiveView } from "./contract/objectives.ts";
 export type { OverrideBody, OverrideView } from "./contract/overrides.ts";
-export type { PagePreview } from "./contract/pages.ts";
+export type { PagePreview, PagesReply } from "./contract/pages.ts";
 export type { PurgeBody, PurgeReply, PurgesReply, PurgeTargetView } from "./contract/purges.ts";
 export { BACKUP_VERSION, MAX_LINE_LENGTH, PARTS } from "./contract/recovery.ts";
 export type {
@@ -31,8 +31,10 @@ export type {
 } from "./contract/recovery.ts";
 export { MAX_LINES_A_CALL } from "../protocol/recovery.ts";
 export type { SessionView } from "./contract/session.ts";
-export type { StatusReply } from "./contract/status.ts";
-export { OUTCOMES } from "../protocol/metrics.ts";
+export type { BreakerStatus, StatusReply, TenantStatus } from "./contract/status.ts";
+export { LATENCY_BOUNDS_SECONDS } from "../policy/kernel/histogram.ts";
+export { OUTCOMES, type Outcome } from "../protocol/metrics.ts";
+export type { LiveTick } from "../protocol/monitor.ts";
 export type { TailedDecision, TailReply } from "./contract/tail.ts";
 export type { ImportReply, PutTenantBody, TenantList, TenantView } from "./contract/tenants.ts";
 export type { CreatedToken, TokenList, TokenView } from "./contract/tokens.ts";

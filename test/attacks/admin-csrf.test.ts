@@ -54,7 +54,30 @@ describe("a page of another site", () => {
     }
   });
 
-  it("has no cookie to ride on: none is set, none is looked at", async () => {
+  it("cannot ride on a session: no read, no write, no WebSocket of another site, or by a form", async () => {
+    const site = await AdminSite.make();
+    site.bindings = { ...site.bindings, WEIR_ADMIN_PAGES: "open" };
+    const opened = await site.call("POST", "/session");
+    const cookie = (opened.headers.get("set-cookie") ?? "").split(";", 1)[0] ?? "";
+    const own = { cookie, origin: "https://gateway.example", "content-type": "application/json" };
+    const write = (headers: Record<string, string>) =>
+      site.call("POST", "/tenants/acme/keys", {}, { token: null, headers });
+    expect((await write(own)).status).toBe(201);
+    for (const headers of FOREIGN) {
+      expect((await write({ ...own, ...headers })).status, JSON.stringify(headers)).toBe(404);
+      const read = await site.call("GET", "/status", undefined, { token: null, headers: { cookie, ...headers } });
+      expect(read.status).toBe(404);
+    }
+    // Without a word of where it comes from, or in a form that a page may send without asking: it is somebody's, not ours.
+    const { origin: _origin, ...silent } = own;
+    for (const headers of [silent, { ...own, "content-type": "text/plain" }, { ...own, "content-type": "" }]) {
+      const answer = await write(headers);
+      expect([answer.status, answer.json["type"]]).toEqual([403, "urn:weir:problem:admin:cross-site"]);
+    }
+    expect((await site.call("GET", "/tenants/acme/keys")).json["keys"]).toHaveLength(1);
+  });
+
+  it("has no cookie to ride on where an origin is served: none is set, none is looked at", async () => {
     const site = await AdminSite.make();
     const answer = await site.ask("/_weir/api/v1/status", { token: null, headers: { cookie: "weir=1; token=1" } });
     expect(answer.status).toBe(404);

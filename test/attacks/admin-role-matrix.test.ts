@@ -39,6 +39,8 @@ const LEAST_ROLE: Readonly<Record<string, Role>> = {
   applyConfig: "admin",
   rollbackConfig: "admin",
   endTrial: "admin",
+  listPages: "reader",
+  showPage: "reader",
   previewPage: "reader",
   listTokens: "admin",
   createToken: "admin",

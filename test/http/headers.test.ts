@@ -34,6 +34,16 @@ describe("the headers for an origin", () => {
     expect(clean(inbound)).toEqual({ ...rebuilt, "x-three": "3" });
   });
 
+  it("never carry a session of the dashboard, and of other cookies every byte", () => {
+    expect(clean({ cookie: "weir_session=root.x.y" })).toEqual(rebuilt);
+    expect(clean({ cookie: "a=b;  c=weir_session; weir_session=1;weir_session=2; weir_sessions=3" })).toEqual({
+      ...rebuilt,
+      cookie: "a=b;  c=weir_session; weir_sessions=3",
+    });
+    const other = { cookie: "a=weir_session; b=" };
+    expect(clean(other)).toEqual({ ...rebuilt, ...other });
+  });
+
   it("are rebuilt even when Connection names them", () => {
     expect(clean({ connection: "x-forwarded-for, via, cdn-loop" })).toEqual(rebuilt);
   });
