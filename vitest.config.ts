@@ -116,7 +116,7 @@ export default defineConfig({
         // The same, where what is measured would be disturbed by others: one file at a time, last.
         test: {
           name: "timed",
-          include: ["test/timed/**/*.test.ts"],
+          include: ["test/{timed,ui}/**/*.test.ts"],
           exclude: process.env["WEIR_DRILL"] === "1" ? [] : DRILL_ONLY,
           environment: "node",
           fileParallelism: false,

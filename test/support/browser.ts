@@ -33,6 +33,9 @@ export async function startBrowser(): Promise<RunningBrowser> {
   };
 }
 
+/** For a bare container: all in one process, which ends with the first page; and no rule between sites, which tests rely on. */
+const UNWANTED = ["--single-process", "--no-zygote", "--disable-web-security", "--allow-running-insecure-content"];
+
 /** It unpacks itself into TMPDIR, with its libraries only where it believes to be in a bare container. */
 async function unpack(
   folder: string,
@@ -52,7 +55,8 @@ async function unpack(
     const directories = `<dir>${fonts}</dir><cachedir>${join(folder, "fonts-cache")}</cachedir>`;
     writeFileSync(join(fonts, "fonts.conf"), `<?xml version="1.0"?><fontconfig>${directories}</fontconfig>`);
     const env = Object.entries(process.env).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]]));
-    return { executablePath, args: packed.args, env: Object.fromEntries(env) as Record<string, string> };
+    const args = packed.args.filter((arg) => !UNWANTED.includes(arg));
+    return { executablePath, args, env: Object.fromEntries(env) as Record<string, string> };
   } finally {
     for (const name of ["TMPDIR", "AWS_EXECUTION_ENV", "LD_LIBRARY_PATH", "FONTCONFIG_PATH", "HOME"]) {
       const value = before[name];

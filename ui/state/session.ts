@@ -24,10 +24,39 @@ export function may(role: Role): boolean {
 /** Undefined: it may see all tenants. */
 export const ownTenants = computed(() => (session.value.kind === "in" ? (session.value.who.tenants ?? undefined) : []));
 
+/** Whether it is worth asking: no secret, only that this browser was logged in. Else one who comes first is greeted at once. */
+const HINT = "weir-logged-in";
+
+function hint(loggedIn: boolean): void {
+  try {
+    if (loggedIn) localStorage.setItem(HINT, "1");
+    else localStorage.removeItem(HINT);
+  } catch {
+    // A browser that keeps nothing: asked for the token again after a reload.
+  }
+}
+
+function isHinted(): boolean {
+  try {
+    return localStorage.getItem(HINT) !== null;
+  } catch {
+    return false;
+  }
+}
+
+function leave(ended: boolean): void {
+  hint(false);
+  session.value = { kind: "out", ended };
+}
+
 export async function askWho(): Promise<void> {
+  if (!isHinted()) {
+    leave(false);
+    return;
+  }
   const reply = await call<SessionView>("GET", "/session", { asksWho: true });
   if (reply.kind === "ok") session.value = { kind: "in", who: reply.value };
-  else if (reply.status === 401 || reply.status === 404) session.value = { kind: "out", ended: false };
+  else if (reply.status === 401 || reply.status === 404) leave(true);
   else session.value = { kind: "unreachable", refused: reply };
 }
 
@@ -36,15 +65,16 @@ export async function logIn(token: string): Promise<Refused | undefined> {
   const headers = { authorization: `Bearer ${token}` };
   const reply = await call<SessionView>("POST", "/session", { headers, asksWho: true });
   if (reply.kind === "refused") return reply;
+  hint(true);
   session.value = { kind: "in", who: reply.value };
   return undefined;
 }
 
 export async function logOut(): Promise<void> {
   await call("DELETE", "/session", { asksWho: true });
-  session.value = { kind: "out", ended: false };
+  leave(false);
 }
 
 onSessionOver(() => {
-  if (session.value.kind === "in") session.value = { kind: "out", ended: true };
+  if (session.value.kind === "in") leave(true);
 });

@@ -1,4 +1,4 @@
-/** Light or dark: as the system says, unless chosen here. Nothing else is kept in the browser. */
+/** Light or dark: as the system says, unless chosen here. */
 import { signal } from "@preact/signals";
 
 export const THEMES = ["system", "light", "dark"] as const;

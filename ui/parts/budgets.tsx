@@ -1,0 +1,64 @@
+import type { VNode } from "preact";
+import type { ObjectiveView } from "../../src/admin/contract.ts";
+import { duration, percent, rate } from "../model/format.ts";
+import { Badge, Bar, Empty, Scroll } from "./small.tsx";
+
+export const subjectOf = ({ origin, route, kind, withinMs }: ObjectiveView): string => {
+  const what = kind === "latency" && withinMs !== null ? `within ${duration(withinMs)}` : kind.replaceAll("-", " ");
+  return `${origin ?? route ?? ""}, ${what}`;
+};
+
+/** What is left of each budget, and how fast it burns. */
+export function BudgetGlance({ objectives }: { readonly objectives: readonly ObjectiveView[] }): VNode {
+  if (objectives.length === 0) return <Empty>The config has no objectives: none can be missed.</Empty>;
+  return (
+    <Scroll label="Error budgets">
+      <table>
+        <thead>
+          <tr>
+            <th scope="col">Objective</th>
+            <th scope="col" class="number">
+              Target
+            </th>
+            <th scope="col">Budget left</th>
+            <th scope="col" class="number">
+              Burn, 1 h
+            </th>
+            <th scope="col">State</th>
+          </tr>
+        </thead>
+        <tbody>
+          {objectives.map((objective) => {
+            const { id, targetRatio, windowMs, budgetLeftRatio, burn, total } = objective;
+            const burning = burn.find((window) => window.burning);
+            return (
+              <tr key={id}>
+                <th scope="row">
+                  {id} <span class="quiet small">{subjectOf(objective)}</span>
+                </th>
+                <td class="number">
+                  {percent(targetRatio, 3)} <span class="quiet small">{duration(windowMs)}</span>
+                </td>
+                <td>
+                  <Bar
+                    ratio={budgetLeftRatio}
+                    label={total === 0 ? "no traffic" : percent(budgetLeftRatio)}
+                    tone={budgetLeftRatio < 0.1 ? "bad" : budgetLeftRatio < 0.5 ? "warn" : "ok"}
+                  />
+                </td>
+                <td class="number">{rate(burn[0]?.longBurnRate ?? 0)}×</td>
+                <td>
+                  {burning === undefined ? (
+                    <Badge tone="ok">holds</Badge>
+                  ) : (
+                    <Badge tone={burning.severity === "page" ? "bad" : "warn"}>burning, {burning.severity}</Badge>
+                  )}
+                </td>
+              </tr>
+            );
+          })}
+        </tbody>
+      </table>
+    </Scroll>
+  );
+}

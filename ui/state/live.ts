@@ -1,0 +1,89 @@
+/**
+ * What happens now, over one WebSocket. Lost, it is opened anew after a wait that doubles up to half a minute, with up to a
+ * half of jitter, so that a gateway that comes back is not met by all dashboards at once. Nothing heard for SILENT_MS counts
+ * as lost, too: the gateway says something every five seconds.
+ */
+import { computed, signal } from "@preact/signals";
+import { API_BASE, type LiveTick } from "../../src/admin/contract.ts";
+
+const SUBPROTOCOL = "weir.live.1";
+const FIRST_WAIT_MS = 500;
+const LONGEST_WAIT_MS = 30_000;
+const SILENT_MS = 12_000;
+/** About five minutes, while something happens. */
+const MAX_TICKS = 300;
+
+export type Link =
+  | { readonly kind: "connecting" }
+  | { readonly kind: "live" }
+  /** `sinceMs`: of the last that was heard. `nextTryAtMs` undefined: it is being tried. */
+  | { readonly kind: "lost"; readonly sinceMs: number; readonly nextTryAtMs: number | undefined };
+
+export const link = signal<Link>({ kind: "connecting" });
+export const ticks = signal<readonly LiveTick[]>([]);
+export const latest = computed(() => ticks.value.at(-1));
+
+/** Until what it gives back is called. */
+export function startLive(): () => void {
+  let socket: WebSocket | undefined;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let failures = 0;
+  let stopped = false;
+
+  const silent = (): void => {
+    clearTimeout(timer);
+    timer = setTimeout(() => {
+      lost();
+    }, SILENT_MS);
+  };
+  const lost = (): void => {
+    if (stopped || socket === undefined) return;
+    const gone = socket;
+    socket = undefined;
+    gone.close();
+    clearTimeout(timer);
+    const waitMs = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** failures) * (1 - Math.random() / 2);
+    failures++;
+    const sinceMs = link.value.kind === "lost" ? link.value.sinceMs : (latest.value?.atMs ?? Date.now());
+    link.value = { kind: "lost", sinceMs, nextTryAtMs: Date.now() + waitMs };
+    timer = setTimeout(open, waitMs);
+  };
+  const open = (): void => {
+    if (link.value.kind === "lost") link.value = { ...link.value, nextTryAtMs: undefined };
+    const url = new URL(`${API_BASE}/live`, location.href);
+    url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
+    const opened = new WebSocket(url, SUBPROTOCOL);
+    socket = opened;
+    silent();
+    opened.addEventListener("message", ({ data }) => {
+      if (socket !== opened || stopped) return;
+      const tick = tickOf(data);
+      if (tick === undefined) return;
+      failures = 0;
+      silent();
+      if (link.value.kind !== "live") link.value = { kind: "live" };
+      ticks.value = [...ticks.value.slice(-(MAX_TICKS - 1)), tick];
+    });
+    opened.addEventListener("close", () => {
+      if (socket === opened) lost();
+    });
+  };
+  open();
+  return () => {
+    stopped = true;
+    clearTimeout(timer);
+    socket?.close();
+    ticks.value = [];
+  };
+}
+
+function tickOf(data: unknown): LiveTick | undefined {
+  try {
+    const value: unknown = typeof data === "string" ? JSON.parse(data) : undefined;
+    if (typeof value !== "object" || value === null || !("v" in value) || value.v !== 1) return undefined;
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the version says what it is
+    return value as LiveTick;
+  } catch {
+    return undefined;
+  }
+}
