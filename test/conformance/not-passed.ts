@@ -13,6 +13,7 @@ export const NOT_PASSED: readonly Reason[] = [
     ids: [
       "age-parse-nonnumeric",
       "age-parse-negative",
+      "age-parse-float",
       "age-parse-prefix-twoline",
       "age-parse-dup-0",
       "age-parse-dup-0-twoline",
@@ -74,10 +75,13 @@ export const ANSWERED_NO: readonly string[] = [
   // Dates in none of the three forms.
   "freshness-expires-32bit",
   "freshness-expires-far-future",
-  "freshness-expires-wrong-case-tz",
   "freshness-expires-invalid-utc",
   "freshness-expires-invalid-aest",
   "freshness-expires-invalid-no-comma",
+  "freshness-expires-invalid-2-digit-year",
+  "freshness-expires-invalid-multiple-spaces",
+  "freshness-expires-invalid-date-dashes",
+  "freshness-expires-invalid-1-digit-hour",
   "freshness-expires-invalid-time-periods",
   "freshness-expires-invalid-multiple-lines",
   // no-cache with field names is no-cache.

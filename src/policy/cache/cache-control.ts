@@ -3,6 +3,8 @@
  * case-insensitive, values may be quoted; of duplicates the more restrictive counts; a delta that cannot be read is 0,
  * an overflowing one is MAX_DELTA_SECONDS. Source: RFC 9111 sections 1.2.2, 4.2.1 and 5.2, RFC 9213.
  */
+import { isDigits } from "../kernel/digits.ts";
+
 export interface Directives {
   readonly noStore: boolean;
   readonly noCache: boolean;
@@ -99,14 +101,12 @@ function lesser(known: number | undefined, next: number): number {
   return known === undefined ? next : Math.min(known, next);
 }
 
-/** RFC 9111 section 1.2.2: digits; anything else makes the response stale. */
-function delta(argument: string): number {
-  if (argument === "") return 0;
-  for (let index = 0; index < argument.length; index++) {
-    const code = argument.charCodeAt(index);
-    if (code < 0x30 || code > 0x39) return 0;
-  }
-  return Math.min(MAX_DELTA_SECONDS, Number(argument));
+/** RFC 9111 section 1.2.2, of a directive: anything but digits makes the response stale. */
+const delta = (argument: string): number => deltaSeconds(argument) ?? 0;
+
+/** RFC 9111 section 1.2.2: digits; undefined: something else. */
+export function deltaSeconds(text: string): number | undefined {
+  return isDigits(text) ? Math.min(MAX_DELTA_SECONDS, Number(text)) : undefined;
 }
 
 /** Splits at commas outside quotes; names in lower case, arguments without quotes. */

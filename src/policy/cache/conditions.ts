@@ -2,6 +2,7 @@
  * What a client may be answered with from a whole response: all of it, one range, or that its own copy is still good.
  * Source: RFC 9110 sections 13 and 14, RFC 9111 section 4.3.2.
  */
+import { isDigits } from "../kernel/digits.ts";
 import type { HeaderReader } from "./freshness.ts";
 import { parseHttpDate } from "./http-date.ts";
 
@@ -71,9 +72,5 @@ function isSameVersion(ifRange: string | null, stored: HeaderReader): boolean {
 /** Digits, perhaps none; undefined: something else. */
 function digits(text: string): string | undefined {
   const trimmed = text.trim();
-  for (let index = 0; index < trimmed.length; index++) {
-    const code = trimmed.charCodeAt(index);
-    if (code < 0x30 || code > 0x39) return undefined;
-  }
-  return trimmed;
+  return trimmed === "" || isDigits(trimmed) ? trimmed : undefined;
 }

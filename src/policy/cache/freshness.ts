@@ -2,7 +2,7 @@
  * How long a stored response may be used, decided once when it is stored, so that a hit parses nothing.
  * Source: RFC 9111 sections 4.2 and 5.2, RFC 5861, RFC 9213.
  */
-import { type Directives, parseCacheControl } from "./cache-control.ts";
+import { deltaSeconds, type Directives, parseCacheControl } from "./cache-control.ts";
 import { parseHttpDate } from "./http-date.ts";
 
 /** A route's policy; each part counts only where the origin says nothing about it. */
@@ -84,12 +84,8 @@ function hasPragmaNoCache(header: HeaderReader): boolean {
   return header("pragma")?.toLowerCase().includes("no-cache") ?? false;
 }
 
-/** RFC 9111 section 5.1: the first value; what cannot be read is 0. */
-function ageValue(value: string | null): number {
-  const first = (value ?? "").split(",")[0]?.trim() ?? "";
-  const seconds = first === "" ? 0 : Number(first);
-  return Number.isFinite(seconds) && seconds > 0 ? Math.floor(seconds) : 0;
-}
+/** RFC 9111 section 5.1, in seconds: the first value; one that is no delta is ignored. */
+const ageValue = (value: string | null): number => deltaSeconds((value ?? "").split(",", 1)[0]?.trim() ?? "") ?? 0;
 
 function lifetime(
   status: number,

@@ -24,6 +24,13 @@ describe("5.6.7: a date", () => {
     },
   );
 
+  it.each(["SUN, 06 NOV 1994 08:49:37 gMT", "sUNDAY, 06-nov-94 08:49:37 gmt", "SUN NOV  6 08:49:37 1994"])(
+    "%s is read, too (RFC 9111 section 4.2)",
+    (text) => {
+      expect(parseHttpDate(text, NOW)).toBe(Date.UTC(1994, 10, 6, 8, 49, 37));
+    },
+  );
+
   it("of two digits more than 50 years ahead is of the century before", () => {
     expect(parseHttpDate("Sunday, 06-Nov-76 08:49:37 GMT", NOW)).toBe(Date.UTC(2076, 10, 6, 8, 49, 37));
     expect(parseHttpDate("Sunday, 06-Nov-77 08:49:37 GMT", NOW)).toBe(Date.UTC(1977, 10, 6, 8, 49, 37));
@@ -36,7 +43,22 @@ describe("5.6.7: a date", () => {
     "Sun, 32 Nov 1994 08:49:37 GMT",
     "Sun, 06 Nov 1994 25:49:37 GMT",
     "Sun 06 Nov 1994 08:49:37 GMT",
+    "Sun, 06 Nov 1994 08:49:37 UTC",
     "Sun, 06 Nov 1994 08:49:37",
+    "Sun, 06 Nov 94 08:49:37 GMT",
+    "Sun, 6 Nov 1994 08:49:37 GMT",
+    "Sun, 06  Nov  1994 08:49:37 GMT",
+    "Sun,  6 Nov 1994 08:49:37 GMT",
+    "Sun, 06-Nov-1994 08:49:37 GMT",
+    "Sun, 06 Nov 1994 8:49:37 GMT",
+    "Sun, 06 Nov 1994 08.49.37 GMT",
+    "Sun, 06 Nov 1994 08:49:37 GMT, Sun, 06 Nov 1994 08:49:37 GMT",
+    "Sunday, 06-Nov-1994 08:49:37 GMT",
+    "Sunday, 06 Nov 94 08:49:37 GMT",
+    "Sun, 06-Nov-94 08:49:37 GMT",
+    "Sun Nov 6 08:49:37 1994",
+    "Sun Nov  6 08:49:37 94",
+    "Sol, 06 Nov 1994 08:49:37 GMT",
     "",
   ])("%s is not", (text) => {
     expect(parseHttpDate(text, NOW)).toBeUndefined();
