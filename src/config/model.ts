@@ -121,6 +121,10 @@ export interface CacheConfig {
   /** Used where the origin says nothing about it. */
   readonly staleWhileRevalidateMs?: number;
   readonly staleIfErrorMs?: number;
+  /** What is in a client's favourite language is for that client. */
+  readonly byContentLanguage?: boolean;
+  /** Answers to POST may be what later GETs are answered with. */
+  readonly storePost?: boolean;
   /** Least interval between snapshots of one URL; undefined: no snapshots. */
   readonly snapshotIntervalMs?: number;
 }

@@ -259,6 +259,8 @@ function normaliseCache(cache: NonNullable<RouteFile["cache"]>): NonNullable<Rou
       ? {}
       : { staleWhileRevalidateMs: durationMs(cache.staleWhileRevalidate) }),
     ...(cache.staleIfError === undefined ? {} : { staleIfErrorMs: durationMs(cache.staleIfError) }),
+    ...(cache.byContentLanguage === true ? { byContentLanguage: true } : {}),
+    ...(cache.storePost === true ? { storePost: true } : {}),
     ...(cache.snapshot === undefined ? {} : { snapshotIntervalMs: durationMs(cache.snapshot) }),
   };
 }

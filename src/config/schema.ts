@@ -239,6 +239,18 @@ const cache = strict({
       "Request headers that go to the origin beside those that HTTP defines; it must name in Vary what it answers by.",
     )
     .optional(),
+  byContentLanguage: z
+    .boolean()
+    .describe(
+      "An answer that names its one language (Content-Language) is also for everybody who wants that language most, whatever else their Accept-Language says. Default false: Accept-Language must be the same.",
+    )
+    .optional(),
+  storePost: z
+    .boolean()
+    .describe(
+      "An answer to POST is stored for later GETs where it says for how long, and its Content-Location is the URL itself. Default false.",
+    )
+    .optional(),
   snapshot: duration.describe("Least time between two world-wide snapshots of one page.").optional(),
 });
 

@@ -1,5 +1,5 @@
 /** What of a request's headers goes to the origin. Touching headers is the dearest part of a request, so it is done late. */
-import { cleanRequestHeaders, isDefined, isPassedOn, keepDefined } from "../http/headers.ts";
+import { cleanRequestHeaders, isDefined, isDefinedOnly, isPassedOn, keepDefined } from "../http/headers.ts";
 import { acceptTraceparent, traceparentOf } from "../http/traceparent.ts";
 import type { HeaderReader } from "../policy/cache/freshness.ts";
 import type { Edge } from "./edge.ts";
@@ -26,6 +26,13 @@ export function outboundHeaders(edge: Pick<Edge, "traceIdOf">, x: Omit<Exchange,
 }
 
 const BODY_FIELDS: readonly string[] = ["content-length", "content-type", "content-encoding", "expect"];
+
+/** Whether the origin saw nothing, beside a body, that it would not have seen of a GET on this route. */
+export const wentAsGet = ({ headers, route }: Exchange): boolean =>
+  isDefinedOnly(headers, [...BODY_FIELDS, ...ON_EVERY_CALL, ...(route?.config.cache?.forwardHeaders ?? [])]);
+
+/** Set by us, or by what carries the call. */
+const ON_EVERY_CALL: readonly string[] = ["host", "weir-attempt"];
 
 /** One field as the origin sees it, without making the others where that can be told. */
 export const fieldsOf =

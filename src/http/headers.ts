@@ -125,6 +125,10 @@ export function keepDefined(headers: Headers, more: readonly string[]): void {
   for (const name of names) if (!isDefined(name) && !more.includes(name)) headers.delete(name);
 }
 
+/** Whether `keepDefined` would leave it as it is. */
+export const isDefinedOnly = (headers: Headers, more: readonly string[]): boolean =>
+  Array.from(headers.keys()).every((name) => isDefined(name) || more.includes(name));
+
 /** `name` in lower case. */
 export const isDefined = (name: string): boolean => DEFINED.has(name) || name.startsWith(DEFINED_FAMILY);
 

@@ -39,6 +39,15 @@ export function negotiateLanguage(acceptLanguage: string | null, offers: readonl
   return undefined;
 }
 
+/** Wanted more than every other, in lower case; undefined: several are wanted as much, or any will do. */
+export function favouriteLanguage(acceptLanguage: string | null): string | undefined {
+  if (acceptLanguage === null) return undefined;
+  const ranges = acceptLanguage.split(",", MAX_RANGES).map(parseRange);
+  const [first, second] = ranges.toSorted((a, b) => b.quality - a.quality);
+  if (first === undefined || first.quality === 0 || first.quality === second?.quality) return undefined;
+  return first.type === "" || first.type === "*" ? undefined : first.type;
+}
+
 /** `range` in lower case. */
 function lookUp(range: string, offers: readonly string[]): string | undefined {
   for (let wanted = range; wanted !== ""; wanted = wanted.slice(0, Math.max(0, wanted.lastIndexOf("-")))) {

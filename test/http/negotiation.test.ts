@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { negotiate, negotiateLanguage } from "../../src/http/negotiation.ts";
+import { favouriteLanguage, negotiate, negotiateLanguage } from "../../src/http/negotiation.ts";
 
 const FORMS = ["application/problem+json", "application/json", "text/html"];
 const CHROME = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8";
@@ -82,5 +82,24 @@ describe("the language", () => {
     const ranges = Array.from({ length: 20_000 }, (_, index) => `x${index}`);
     expect(negotiateLanguage([...ranges, "de"].join(","), offers)).toBeUndefined();
     expect(negotiateLanguage(["de;q=0.1", ...ranges].join(","), offers)).toBe("de");
+  });
+});
+
+describe("the favourite language", () => {
+  it.each([
+    ["de", "de"],
+    ["DE-at, de;q=0.9, en;q=0.8", "de-at"],
+    ["fr;q=0.5, de;q=1.0", "de"],
+    ["en;q=0.2", "en"],
+    ["en, *;q=0.1", "en"],
+    ["en, de", undefined],
+    ["fr;q=0.1, en;q=0.5, de;q=0.5", undefined],
+    ["*, de;q=0.5", undefined],
+    ["de;q=0", undefined],
+    ["de;q=x", undefined],
+    ["", undefined],
+    [null, undefined],
+  ])("of %j is %j", (acceptLanguage, expected) => {
+    expect(favouriteLanguage(acceptLanguage)).toBe(expected);
   });
 });

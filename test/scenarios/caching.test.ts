@@ -43,6 +43,8 @@ beforeAll(async () => {
       cached("shared", {}),
       cached("swr", { staleWhileRevalidate: "1m", staleIfError: "1h" }),
       cached("own", { scope: "tenant", ttl: "1m" }),
+      cached("languages", { byContentLanguage: true }),
+      cached("posted", { storePost: true, forwardHeaders: ["X-Own"] }),
     ],
   });
   gateway = await startTestGateway(config, { edges: 2 });
@@ -262,5 +264,104 @@ describe("charge: miss", () => {
     const hit = await get(path, headers);
     expect(miss.headers["ratelimit"]).toBeDefined();
     expect([hit.served, hit.headers["ratelimit"]]).toEqual(["cache", undefined]);
+  });
+});
+
+describe("an answer in one language", () => {
+  const inGerman = { "cache-control": "max-age=60", vary: "Accept-Language", "content-language": "de" };
+
+  it("is for everybody who wants that language most, where the route says so, and for nobody else", async () => {
+    const path = fresh("languages");
+    answer = plain(inGerman);
+    const first = await get(path, { "accept-language": "en, de" });
+    for (const wanted of ["de", "DE;q=0.9, fr;q=0.5", "fr;q=0.5, de;q=1.0", "en, de"]) {
+      const again = await get(path, { "accept-language": wanted });
+      expect([wanted, again.served, again.body]).toEqual([wanted, "cache", first.body]);
+    }
+    for (const wanted of ["en", "de-AT, de;q=0.9", "de, fr", "*"]) {
+      expect([wanted, (await get(path, { "accept-language": wanted })).served]).toEqual([wanted, "origin"]);
+    }
+  });
+
+  it("is for those alone who asked alike, where the route does not say so", async () => {
+    const path = fresh("shared");
+    answer = plain(inGerman);
+    await get(path, { "accept-language": "en, de" });
+    expect((await get(path, { "accept-language": "de" })).served).toBe("origin");
+  });
+
+  it("is renewed for those who find it by their favourite, and told apart by all else that it varies by", async () => {
+    const path = fresh("languages");
+    answer = plain({ ...inGerman, vary: "Accept-Language, Accept", "cache-control": "max-age=0" });
+    await get(path, { "accept-language": "en, de", accept: "text/html" });
+    arrivals.length = 0;
+    answer = (request, response) => {
+      response.writeHead(request.headers["if-none-match"] === undefined ? 200 : 304, {
+        ...inGerman,
+        vary: "Accept-Language, Accept",
+      });
+      response.end();
+    };
+    const renewed = await get(path, { "accept-language": "de", accept: "text/html" });
+    expect([renewed.status, renewed.headers["cache-status"]]).toEqual([200, "weir; fwd=stale; fwd-status=304; stored"]);
+    expect(arrivals.map(({ headers }) => headers["accept-language"])).toEqual(["de"]);
+    expect((await get(path, { "accept-language": "de, en;q=0.1", accept: "text/html" })).served).toBe("cache");
+    expect((await get(path, { "accept-language": "de", accept: "text/plain" })).served).toBe("origin");
+  });
+});
+
+describe("the answer to a POST", () => {
+  /** As `plain`, of a URL that says it is itself. */
+  const itself =
+    (headers: Record<string, string>): typeof answer =>
+    (request, response) => {
+      plain({ "cache-control": "max-age=60", "content-location": request.url ?? "", ...headers })(request, response);
+    };
+  const post = (path: string, headers: Record<string, string> = {}): Promise<Outcome> => get(path, headers, 0, "POST");
+
+  it("is what later GETs are answered with, where the route and the origin say so", async () => {
+    const path = fresh("posted");
+    answer = itself({});
+    const before = await get(path);
+    const posted = await post(path, { "x-own": "1", "content-type": "text/plain" });
+    const after = await get(path);
+    expect(posted.headers["cache-status"]).toBe("weir; fwd=method; fwd-status=200; stored");
+    expect([after.served, after.body]).toEqual(["cache", posted.body]);
+    expect(after.body).not.toBe(before.body);
+    expect(arrivals.map(({ method }) => method)).toEqual(["GET", "POST"]);
+  });
+
+  it.each<[string, Record<string, string>, Record<string, string>]>([
+    ["that names another URL", { "content-location": "/posted/other" }, {}],
+    ["that names another host", { "content-location": "https://evil.example/" }, {}],
+    ["that does not say for how long", { "cache-control": "public" }, {}],
+    ["that is not to be stored", { "cache-control": "no-store, max-age=60" }, {}],
+    ["that sets a cookie", { "set-cookie": "a=b" }, {}],
+    ["to a request with a cookie", { "cache-control": "public, max-age=60" }, { cookie: "a=b" }],
+    ["to a request with Authorization", { "cache-control": "public, max-age=60" }, { authorization: "Basic eA==" }],
+    ["to a request with a field that no GET takes there", {}, { "x-evil": "1" }],
+    ["to a request that says no-store", {}, { "cache-control": "no-store" }],
+  ])("%s is not, and what was stored is gone all the same", async (_, says, asks) => {
+    const path = fresh("posted");
+    answer = itself({});
+    await get(path);
+    answer = itself(says);
+    const posted = await post(path, asks);
+    const after = await get(path);
+    expect([posted.status, posted.served, after.served]).toEqual([200, "origin", "origin"]);
+  });
+
+  it("is not where the route does not ask for it, nor one that failed", async () => {
+    answer = itself({});
+    const path = fresh("shared");
+    await post(path);
+    expect((await get(path)).served).toBe("origin");
+    const failed = fresh("posted");
+    const good = await get(failed);
+    answer = (request, response) => {
+      plain({ "cache-control": "max-age=60", "content-location": request.url ?? "" }, 404)(request, response);
+    };
+    await post(failed);
+    expect((await get(failed)).body).toBe(good.body);
   });
 });

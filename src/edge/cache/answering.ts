@@ -1,4 +1,5 @@
 /** A stored response as an answer to one request: whole, one range of it, without its body (HEAD), or 304. */
+import { targetedCacheControl } from "../../http/structured.ts";
 import { isNotModified, judgeRange } from "../../policy/cache/conditions.ts";
 import { ageMs, type HeaderReader } from "../../policy/cache/freshness.ts";
 import type { Edge } from "../edge.ts";
@@ -10,6 +11,12 @@ export const reader =
   (headers: Headers): HeaderReader =>
   (name) =>
     headers.get(name);
+
+/** Of an origin's answer; `CDN-Cache-Control` only where it is what RFC 9213 asks for. */
+export const responseReader =
+  (headers: Headers): HeaderReader =>
+  (name) =>
+    name === "cdn-cache-control" ? targetedCacheControl(headers.get(name)) : headers.get(name);
 
 /** Of `Cache-Status`: below zero it is stale. */
 export const ttlSeconds = ({ freshness }: StoredResponse, nowMs: number): number =>

@@ -2,12 +2,18 @@
  * What an origin's answer does to the store: it is kept, renews what is kept, or retires it. What fails leaves it as it
  * is. Everything that takes time goes on behind the answer.
  */
-import { type CanonicalUrl, canonicalUrl } from "../../http/canonical-url.ts";
-import { targetedCacheControl } from "../../http/structured.ts";
-import { ageMs, endedAt, failureFreshness, freshnessOf, type HeaderReader } from "../../policy/cache/freshness.ts";
+import {
+  ageMs,
+  type CachePolicy,
+  endedAt,
+  failureFreshness,
+  freshnessOf,
+  type HeaderReader,
+} from "../../policy/cache/freshness.ts";
 import {
   INVALIDATING_FIELDS,
   judgeHead,
+  languageOf,
   mayStore,
   mergeNotModified,
   type HeaderList,
@@ -22,23 +28,18 @@ import type { CompiledRoute } from "../../config/tables.ts";
 import type { Edge } from "../edge.ts";
 import type { CacheContext, Exchange } from "../exchange.ts";
 import type { SnapshotSite } from "../snapshots.ts";
-import { answerFrom, forClient, reader } from "./answering.ts";
+import { answerFrom, forClient, reader, responseReader } from "./answering.ts";
 import { copyWhileSending } from "./body-part.ts";
 import type { Landing, SharedAnswer } from "./flights.ts";
 import { MAX_STORED_BYTES, type StoredResponse } from "./response-store.ts";
 import { stillStanding } from "./standing.ts";
-import { keyOf } from "./key.ts";
+import { keyOf, resolveOnHost } from "./key.ts";
+import { isForGets } from "./posted.ts";
 import { series } from "../../protocol/series.ts";
 
 /** Answers, not failures: they retire what is stored (serving it on would be an authorisation bug). */
 const RETIRING_STATUS: readonly number[] = [401, 403, 404, 410];
 const SAFE_METHODS: readonly string[] = ["GET", "HEAD", "OPTIONS"];
-
-/** Of an origin's answer; `CDN-Cache-Control` only where it is what RFC 9213 asks for. */
-export const responseReader =
-  (headers: Headers): HeaderReader =>
-  (name) =>
-    name === "cdn-cache-control" ? targetedCacheControl(headers.get(name)) : headers.get(name);
 
 /** The origin has answered: stores, merges a 304, retires, and makes the client's answer. */
 export function receiveFromOrigin(edge: Edge, x: Exchange, answer: OriginAnswer): Response | Promise<Response> {
@@ -176,10 +177,17 @@ function recordOf(
     status: answer.status,
     headers: storedHeaders(answer.headers),
     freshness: freshnessOf(answer.status, header, policy, requestedAtMs, nowMs),
-    vary: varyFields(header("vary")) ?? [],
+    ...selection(policy, header),
     tags: tagsOf(edge, answer.headers.get("cache-tag")),
     purgeEpoch,
   };
+}
+
+/** By what it is found. */
+function selection(policy: CachePolicy, header: HeaderReader): Pick<StoredResponse, "vary" | "language"> {
+  const vary = varyFields(header("vary")) ?? [];
+  const language = policy.byContentLanguage === true ? languageOf(vary, header) : undefined;
+  return language === undefined ? { vary } : { vary, language };
 }
 
 function tagsOf(edge: Edge, header: string | null): readonly string[] {
@@ -225,11 +233,12 @@ function renew(
   const header = responseReader(toHeaders(headers));
   const freshness = freshnessOf(entry.status, header, policy, requestedAtMs, nowMs);
   const tags = update.get("cache-tag");
+  const { language: _, ...same } = entry;
   const renewed: StoredResponse = {
-    ...entry,
+    ...same,
     headers,
     freshness,
-    vary: varyFields(header("vary")) ?? [],
+    ...selection(policy, header),
     tags: tags === null ? entry.tags : tagsOf(edge, tags),
     purgeEpoch,
   };
@@ -262,25 +271,26 @@ function renewByHead(edge: Edge, x: Exchange, context: CacheContext, answer: Ori
   x.waitUntil(edge.responses.put(key, reader(x.headers), outdated));
 }
 
-/** RFC 9111 section 4.4: of the URL itself, and of those on the same host that the answer names. */
+/**
+ * RFC 9111 section 4.4: of the URL itself, and of those on the same host that the answer names. The answer itself may take
+ * the place of what is retired.
+ */
 function invalidate(edge: Edge, x: Exchange, context: CacheContext, answer: OriginAnswer): void {
-  retire(edge, x, context);
+  if (answer.body instanceof ArrayBuffer && isForGets(x, context, answer)) {
+    const posted = entryOf(edge, context, answer, answer.body, edge.now());
+    x.waitUntil(edge.responses.replace(context.key, reader(x.headers), posted));
+    retireSnapshot(edge, x, context);
+    x.cacheStatus = `weir; fwd=method; fwd-status=${answer.status}; stored`;
+  } else retire(edge, x, context);
   const { route, caller, url } = x;
   if (route === undefined || caller === undefined || url === undefined) return;
   for (const field of INVALIDATING_FIELDS) {
     const value = answer.headers.get(field);
-    const named = value === null ? undefined : resolve(value, x.request.url);
+    const named = value === null ? undefined : resolveOnHost(value, x.request.url);
     if (named === undefined || named.host !== url.host) continue;
     const key = keyOf(route, caller, named);
     if (key !== context.key) retire(edge, x, { ...context, key });
   }
-}
-
-function resolve(reference: string, base: string): CanonicalUrl | undefined {
-  const absolute = URL.parse(reference, base);
-  if (absolute === null || absolute.host !== new URL(base).host) return undefined;
-  const canonical = canonicalUrl(absolute.href);
-  return canonical.ok ? canonical.url : undefined;
 }
 
 /** The origin has said that what is stored is no answer any more. */

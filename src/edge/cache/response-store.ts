@@ -5,10 +5,11 @@
  * whole: memory has their record, and `open` streams them. A store that fails is a miss, and counted.
  */
 import { LRUCache } from "lru-cache";
+import { favouriteLanguage } from "../../http/negotiation.ts";
 import { withDeadline } from "../../platform/coordinators.ts";
 import type { Freshness, HeaderReader } from "../../policy/cache/freshness.ts";
 import { isEpoch } from "../../policy/cache/purge.ts";
-import { type HeaderList, MAX_VARIANTS, variantKey } from "../../policy/cache/storing.ts";
+import { type HeaderList, languageKey, MAX_VARIANTS, variantKey } from "../../policy/cache/storing.ts";
 import { parseTags } from "../../policy/cache/tags.ts";
 import type { FieldRecord } from "../exchange.ts";
 import { tableSize } from "../table-size.ts";
@@ -24,6 +25,8 @@ export interface StoredResponse {
   freshness: Freshness;
   /** Fields it varies by, lower-case, sorted. */
   readonly vary: readonly string[];
+  /** It is also found by those whose favourite it is. */
+  readonly language?: string;
   readonly tags: readonly string[];
   /** Later purges may concern it: of when its origin request began, or when it was last looked at. */
   purgeEpoch: number;
@@ -84,19 +87,19 @@ export class ResponseStore {
     });
   }
 
-  /** Synchronous. `header` reads the request's fields, for `Vary`. */
-  recall(key: string, header: HeaderReader): StoredResponse | undefined {
-    const url = this.#memory.get(key);
-    const entry = url?.variants.get(variantKey(url.vary, header));
-    if (entry === undefined) return this.#beside === undefined ? undefined : this.#beside.#copyOf(key, header);
+  /** Synchronous. `header` reads the request's fields, for `Vary`; `byLanguage`: see `languageKey`. */
+  recall(key: string, header: HeaderReader, byLanguage: boolean): StoredResponse | undefined {
+    const entry = variantOf(this.#memory.get(key), header, byLanguage);
+    if (entry === undefined) {
+      return this.#beside === undefined ? undefined : this.#beside.#copyOf(key, header, byLanguage);
+    }
     this.stats.memoryHits++;
     return entry;
   }
 
   /** What purges do to it is done to the copy. */
-  #copyOf(key: string, header: HeaderReader): StoredResponse | undefined {
-    const url = this.#memory.peek(key);
-    const entry = url?.variants.get(variantKey(url.vary, header));
+  #copyOf(key: string, header: HeaderReader, byLanguage: boolean): StoredResponse | undefined {
+    const entry = variantOf(this.#memory.peek(key), header, byLanguage);
     return entry === undefined ? undefined : { ...entry };
   }
 
@@ -111,9 +114,9 @@ export class ResponseStore {
   }
 
   /** From the PoP's cache, and into memory. */
-  async find(key: string, header: HeaderReader): Promise<StoredResponse | undefined> {
+  async find(key: string, header: HeaderReader, byLanguage: boolean): Promise<StoredResponse | undefined> {
     try {
-      const entry = await withDeadline(this.#fromPop(key, header), POP_DEADLINE_MS);
+      const entry = await withDeadline(this.#fromPop(key, header, byLanguage), POP_DEADLINE_MS);
       if (entry === undefined) {
         this.stats.misses++;
         return undefined;
@@ -194,9 +197,10 @@ export class ResponseStore {
     const known = this.#memory.get(key);
     const sameFields = known !== undefined && known.vary.join() === entry.vary.join();
     const variants = sameFields ? new Map(known.variants) : new Map<string, StoredResponse>();
-    const variant = variantKey(entry.vary, header);
-    variants.delete(variant);
-    variants.set(variant, entry);
+    for (const variant of variantsOf(entry, header)) {
+      variants.delete(variant);
+      variants.set(variant, entry);
+    }
     for (const oldest of variants.keys()) {
       if (variants.size <= MAX_VARIANTS) break;
       variants.delete(oldest);
@@ -204,13 +208,17 @@ export class ResponseStore {
     this.#memory.set(key, { vary: entry.vary, variants });
   }
 
-  async #fromPop(key: string, header: HeaderReader): Promise<StoredResponse | undefined> {
+  async #fromPop(key: string, header: HeaderReader, byLanguage: boolean): Promise<StoredResponse | undefined> {
     let response = await caches.default.match(this.#popUrl(key, ""));
     let record = recordOf(response);
     if (record === undefined) return undefined;
     if (record.vary.length > 0) {
       await response?.body?.cancel();
-      response = await caches.default.match(this.#variantUrl(key, record, header));
+      const { vary, generation } = record;
+      response = undefined;
+      for (const variant of wantedVariants(vary, header, byLanguage)) {
+        response ??= await caches.default.match(this.#variantUrl(key, generation, variant));
+      }
       record = recordOf(response);
     }
     if (response === undefined || record === undefined) return undefined;
@@ -233,7 +241,9 @@ export class ResponseStore {
       [RECORD_HEADER]: encodeURIComponent(JSON.stringify(record)),
     };
     const content = body instanceof ArrayBuffer ? body : "";
-    if (varies) await caches.default.put(this.#variantUrl(key, record, header), new Response(content, { headers }));
+    for (const variant of varies ? variantsOf(entry, header) : []) {
+      await caches.default.put(this.#variantUrl(key, record.generation, variant), new Response(content, { headers }));
+    }
     // Under the bare key stands the response itself, or, when it varies, by what.
     await caches.default.put(this.#popUrl(key, ""), new Response(varies ? "" : content, { headers }));
   }
@@ -247,8 +257,8 @@ export class ResponseStore {
     return same ?? crypto.randomUUID();
   }
 
-  #variantUrl(key: string, { vary, generation }: StoredRecord, header: HeaderReader): string {
-    return this.#popUrl(key, `${generation ?? ""}\n${variantKey(vary, header)}`);
+  #variantUrl(key: string, generation: string | undefined, variant: string): string {
+    return this.#popUrl(key, `${generation ?? ""}\n${variant}`);
   }
 
   async #dropFromPop(key: string): Promise<void> {
@@ -262,6 +272,30 @@ export class ResponseStore {
   #popUrl(key: string, variant: string): string {
     return `${POP_HOST}/${encodeURIComponent(this.#pop)}/${encodeURIComponent(key)}?${encodeURIComponent(variant)}`;
   }
+}
+
+/** Under which a response is stored. */
+function* variantsOf({ vary, language }: StoredResponse, header: HeaderReader): Generator<string> {
+  yield variantKey(vary, header);
+  if (language !== undefined) yield languageKey(vary, header, language);
+}
+
+/** Under which a request may find one, in this order; the second is worked out only where the first is not there. */
+function* wantedVariants(vary: readonly string[], header: HeaderReader, byLanguage: boolean): Generator<string> {
+  yield variantKey(vary, header);
+  if (!byLanguage || !vary.includes("accept-language")) return;
+  const language = favouriteLanguage(header("accept-language"));
+  if (language !== undefined) yield languageKey(vary, header, language);
+}
+
+function variantOf(url: Url | undefined, header: HeaderReader, byLanguage: boolean): StoredResponse | undefined {
+  if (url === undefined) return undefined;
+  if (!byLanguage) return url.variants.get(variantKey(url.vary, header));
+  for (const variant of wantedVariants(url.vary, header, byLanguage)) {
+    const entry = url.variants.get(variant);
+    if (entry !== undefined) return entry;
+  }
+  return undefined;
 }
 
 /** Names count as well as bodies: a URL can be longer than its page, and so can the values of what it varies by. */

@@ -55,10 +55,12 @@ export function cacheLookup(edge: Edge, x: Exchange): StageAnswer {
   }
   const { purges, requestedAtMs } = context;
   const waits = !purges.isFresh(requestedAtMs) && edge.purges.refresh(purgeSite(x, route), requestedAtMs);
-  const remembered = edge.responses.recall(key, fieldsOf(x));
+  const remembered = edge.responses.recall(key, fieldsOf(x), isByLanguage(context));
   if (remembered !== undefined && !waits) return use(edge, x, context, route, remembered);
   return findUnpurged(edge, x, context, route, remembered, waits);
 }
+
+const isByLanguage = ({ policy }: CacheContext): boolean => policy.byContentLanguage === true;
 
 /** Where nothing is stored, there is nothing that a purge could concern, and nobody waits to hear of one. */
 async function findUnpurged(
@@ -72,8 +74,8 @@ async function findUnpurged(
   // A leader may have landed while this one looked: then there is something in memory, and no flight to follow.
   const found =
     remembered ??
-    (await edge.responses.find(context.key, fieldsOf(x))) ??
-    edge.responses.recall(context.key, fieldsOf(x));
+    (await edge.responses.find(context.key, fieldsOf(x), isByLanguage(context))) ??
+    edge.responses.recall(context.key, fieldsOf(x), isByLanguage(context));
   if (found !== undefined && waits) await edge.purges.wait(route.origin.stateId);
   return use(edge, x, context, route, found);
 }
@@ -219,7 +221,8 @@ async function follow(
 
 /** What the leader stored, where it is for this request, too. */
 function afterLanding(edge: Edge, x: Exchange, context: CacheContext): StageAnswer {
-  const entry = standing(edge, x, context, edge.responses.recall(context.key, fieldsOf(x)));
+  const stored = edge.responses.recall(context.key, fieldsOf(x), isByLanguage(context));
+  const entry = standing(edge, x, context, stored);
   const nowMs = edge.now();
   if (entry === undefined || judgeUse(entry.freshness, context.asked, nowMs) !== "fresh") return undefined;
   x.served = "cache";

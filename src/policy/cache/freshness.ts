@@ -14,6 +14,10 @@ export interface CachePolicy {
   readonly negativeForMs?: number;
   readonly staleWhileRevalidateMs?: number;
   readonly staleIfErrorMs?: number;
+  /** What is in a client's favourite language is for that client, whatever else it would take. */
+  readonly byContentLanguage?: boolean;
+  /** Answers to POST may be what later GETs are answered with. */
+  readonly storePost?: boolean;
 }
 
 export type HeaderReader = (name: string) => string | null;

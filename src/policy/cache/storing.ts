@@ -53,6 +53,19 @@ export function mayStore(context: StoringContext, header: HeaderReader, policy: 
   return explicit || (!withCookie && HEURISTIC_STATUS.includes(status));
 }
 
+/**
+ * RFC 9110 section 9.3.3: whether the answer to a POST may be kept as what a GET of the same URL is answered with, once
+ * its Content-Location has been found to be that URL. Only where the route asks for it, and the origin says for how long;
+ * stricter than the book: never to a request that carried credentials. `context.method` is taken to be POST.
+ */
+export function mayStorePosted(context: StoringContext, header: HeaderReader, policy: CachePolicy): boolean {
+  if (policy.storePost !== true || context.status !== 200 || context.authorized || context.withCookie) return false;
+  const { directives, targeted } = governingDirectives(header);
+  const byExpires = !targeted && header("expires") !== null;
+  if (directives.maxAge === undefined && directives.sMaxage === undefined && !byExpires) return false;
+  return mayStore({ ...context, method: "GET" }, header, policy);
+}
+
 /** Names of the fields a response varies by, lower-case and sorted; undefined: `*`, or too many. */
 export function varyFields(vary: string | null): readonly string[] | undefined {
   if (vary === null || vary.trim() === "") return [];
@@ -79,6 +92,27 @@ export function variantKey(fields: readonly string[], header: HeaderReader): str
     key += value === null ? `${field}\n` : `${field}:${normalised(field, value)}\n`;
   }
   return key;
+}
+
+/** Stands for Accept-Language; no field can have this name. */
+const LANGUAGE = "=language";
+
+/** Under which a response in this language is found by those whose favourite it is. */
+export function languageKey(fields: readonly string[], header: HeaderReader, language: string): string {
+  return variantKey(
+    fields.map((name) => (name === "accept-language" ? LANGUAGE : name)),
+    (name) => (name === LANGUAGE ? language : header(name)),
+  );
+}
+
+/** A longer tag is none. */
+const MAX_LANGUAGE = 35;
+
+/** Of a response that varies by language and is in one alone, in lower case. */
+export function languageOf(vary: readonly string[], header: HeaderReader): string | undefined {
+  const language = vary.includes("accept-language") ? header("content-language")?.trim().toLowerCase() : undefined;
+  if (language === undefined || language === "" || language.length > MAX_LANGUAGE) return undefined;
+  return language.includes(",") ? undefined : language;
 }
 
 /** Spaces and, for negotiation fields, case and order carry no meaning. */

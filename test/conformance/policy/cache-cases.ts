@@ -31,7 +31,7 @@ export const use = (fields: Fields, seconds: number, asked?: string, policy = SH
 export const onError = (fields: Fields, seconds: number, policy = SHARED): boolean =>
   mayServeOnError(received(fields, policy), NOW + seconds * 1_000);
 
-const WHOLE_GET: StoringContext = {
+export const WHOLE_GET: StoringContext = {
   method: "GET",
   authorized: false,
   withCookie: false,

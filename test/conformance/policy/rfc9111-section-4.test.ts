@@ -4,6 +4,7 @@
  * | requirement | test |
  * |---|---|
  * | 4.1 a stored response is selected by URL and by the fields of Vary | `parts of a key…`, `variants…` |
+ * | 4.1 what has the same meaning for the resource matches: languages, where the route says so | `a language…` |
  * | 4.1 `Vary: *` matches nothing | `Vary: *…` |
  * | 4.2.1 s-maxage, then max-age, then Expires | `of … is` |
  * | 4.2.2 a heuristic only where nothing is explicit, and the status allows it | `a heuristic…` |
@@ -18,6 +19,8 @@ import { ageMs, freshnessOf } from "../../../src/policy/cache/freshness.ts";
 import {
   INVALIDATING_FIELDS,
   judgeHead,
+  languageKey,
+  languageOf,
   primaryKey,
   varyFields,
   variantKey,
@@ -59,6 +62,32 @@ describe("4.1: keys", () => {
         const alike = (left: string, right: string): boolean =>
           variantKey(["x"], reader({ x: left })) === variantKey(["x"], reader({ x: right }));
         expect(one === other).toBe(alike(a, c) && alike(b, d));
+      }),
+    );
+  });
+
+  it.each<[readonly string[], string | null, string | undefined]>([
+    [["accept-language"], "de", "de"],
+    [["accept-language", "x-a"], " de-AT ", "de-at"],
+    [["accept-language"], "de, en", undefined],
+    [["accept-language"], "", undefined],
+    [["accept-language"], null, undefined],
+    [["accept-language"], "x".repeat(36), undefined],
+    [["x-a"], "de", undefined],
+  ])("a language: of what varies by %j and is in %j it is %j", (vary, language, found) => {
+    expect(languageOf(vary, (name) => (name === "content-language" ? language : null))).toBe(found);
+  });
+
+  it("a language keys apart from every Accept-Language, and together with all else that is varied by", () => {
+    const fields = ["accept-language", "content-language", "x-a"];
+    const german = languageKey(fields, reader({ "accept-language": "en", "x-a": "1" }), "de");
+    expect(languageKey(fields, reader({ "accept-language": "fr, de", "x-a": "1" }), "de")).toBe(german);
+    expect(languageKey(fields, reader({ "x-a": "2" }), "de")).not.toBe(german);
+    expect(languageKey(fields, reader({ "x-a": "1", "content-language": "de" }), "de")).not.toBe(german);
+    fc.assert(
+      fc.property(fc.oneof(fc.constantFrom("de", "=de"), fc.string()), (text) => {
+        const asked = text.replaceAll(/[\r\n]/g, "");
+        expect(variantKey(fields, reader({ "accept-language": asked, "x-a": "1" }))).not.toBe(german);
       }),
     );
   });
