@@ -1,4 +1,5 @@
 import { mkdirSync } from "node:fs";
+import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { cloudflareTest } from "@cloudflare/vitest-plugin";
 import type { Plugin } from "vite";
@@ -42,6 +43,16 @@ const withSwitches: Plugin = {
     return resolved === null ? undefined : SWITCHED.get(resolved.id);
   },
 };
+
+/** A checkout of the public cache tests' repository, run in place of their release on npm; CONTRIBUTING.md says how. */
+const suite = process.env["WEIR_SUITE"];
+const suiteModules =
+  suite === undefined
+    ? []
+    : [
+        { find: /^http-cache-tests\/tests\//, replacement: `${resolve(suite)}/tests/` },
+        { find: /^http-cache-tests\/(client|server)\//, replacement: `${resolve(suite)}/test-engine/$1/` },
+      ];
 
 /** Eight edges at once, and a neighbour's tail latency, say more in a minute than in seconds: `npm run drill` has them. */
 const DRILL_ONLY = ["test/timed/eight-edges*.test.ts", "test/timed/noisy-neighbour.test.ts"];
@@ -102,6 +113,7 @@ export default defineConfig({
       },
       {
         // The whole gateway from Node: real workerd, real sockets, real origins. What these say holds on a busy machine.
+        resolve: { alias: suiteModules },
         test: {
           name: "scenarios",
           include: ["test/{scenarios,cli,local,library}/**/*.test.ts", "test/conformance/*.test.ts"],

@@ -22,7 +22,9 @@ declare module "http-cache-tests/client/runner.mjs" {
 declare module "http-cache-tests/client/test.mjs" {
   import type { SuiteTest } from "http-cache-tests/client/runner.mjs";
   /** Runs one case, with what `runTests` was told; it must have no result yet. */
-  export function makeCacheTest(test: SuiteTest): Promise<void>;
+  export const makeCacheTest: ((test: SuiteTest) => Promise<void>) | undefined;
+  /** The same, in the suite's later source. */
+  export const makeTest: typeof makeCacheTest;
   export const testResults: Record<string, true | readonly string[]>;
 }
 declare module "http-cache-tests/tests/index.mjs" {
