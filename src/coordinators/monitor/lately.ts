@@ -14,6 +14,7 @@ export class Lately {
   /** Highest totals of each series, by shard. */
   readonly #series = new Map<number, Map<string, number>>();
   #grown: Record<string, number> = {};
+  #requests = 0;
 
   note({ tenants }: Tally, forMs: number, nowMs: number): void {
     const last = this.#slots.at(-1);
@@ -24,6 +25,9 @@ export class Lately {
       this.#slots.push(slot);
     }
     addTally(slot.tally, { routes: new Map(), tenants });
+    for (const counts of tenants.values()) {
+      this.#requests += (counts[TENANT_PLACES.admitted] ?? 0) + (counts[TENANT_PLACES.throttled] ?? 0);
+    }
     this.#forget(forMs, nowMs);
   }
 
@@ -60,11 +64,12 @@ export class Lately {
     this.#grown[series] = (this.#grown[series] ?? 0) + by;
   }
 
-  /** Since the last time it was asked. */
-  takeGrown(): Readonly<Record<string, number>> {
-    const grown = this.#grown;
+  /** Since the last time it was asked; and how many requests were decided meanwhile. */
+  takeGrown(): { readonly grown: Readonly<Record<string, number>>; readonly requests: number } {
+    const taken = { grown: this.#grown, requests: this.#requests };
     this.#grown = {};
-    return grown;
+    this.#requests = 0;
+    return taken;
   }
 
   #forget(forMs: number, nowMs: number): void {

@@ -241,8 +241,9 @@ export class Monitor extends DurableObject<Env> implements MonitorProtocol {
     if (hasChanged) this.#changedAtMs = nowMs;
     if (failed > 0) this.#lately.noteGrown("weir_metrics_flush_failures_total", failed);
     if (Math.abs(nowMs - this.#evaluatedAtMs) >= EVALUATE_EVERY_MS) {
+      const { grown, requests } = this.#lately.takeGrown();
       this.#counterConditions = [
-        ...counterConditions(this.#lately.takeGrown()),
+        ...counterConditions(grown, requests),
         ...(this.#settings === undefined
           ? []
           : spikeConditions(this.#lately.tenants(this.#settings.alerts.spikeForMs, nowMs), this.#settings.alerts)),
