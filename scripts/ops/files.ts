@@ -24,18 +24,20 @@ export function opsFiles(watching: Watching): Readonly<Record<string, string>> {
   };
 }
 
+const EXAMPLE = { interval: "15s", scheme: "https", target: "weir.example.com:443" };
+
 /** One address of the gateway, whichever: every isolate answers with the totals of all. */
-function scrapeConfig(): Plain {
+export function scrapeConfig({ interval, scheme, target } = EXAMPLE): Plain {
   return {
-    global: { scrape_interval: "15s", evaluation_interval: "15s" },
+    global: { scrape_interval: interval, evaluation_interval: interval },
     rule_files: ["weir-rules.yml"],
     scrape_configs: [
       {
         job_name: JOB,
-        scheme: "https",
+        scheme,
         metrics_path: "/_weir/metrics",
         authorization: { type: "Bearer", credentials_file: "weir-token" },
-        static_configs: [{ targets: ["weir.example.com:443"] }],
+        static_configs: [{ targets: [target] }],
       },
     ],
   };
