@@ -1,14 +1,17 @@
 /**
- * Slots at an origin, which all tenants share. Where calls were shed while a noisy tenant asked most, each tenant gets a
- * cap there (`concurrencyPerTenant`) that leaves the others what they need; where there is no noisy one, the slots are too
- * few. Where nothing was shed, a tenant whose limits let it take all the slots is still worth knowing of.
+ * Slots at an origin, which tenants of all plans share. Greedy is who is noisy, or needs more of them than all others
+ * together. Where calls were shed while somebody was greedy, each tenant gets a cap there (`concurrencyPerTenant`) that
+ * leaves the others what they need; where nobody was, the slots are too few. Where nothing was shed, a tenant whose limits
+ * let it take all the slots is still worth knowing of.
  *
  * What a tenant calls is not recorded by origin: each is taken to call every origin with all it asks, so needs err upwards.
  */
 import type { Outcome } from "./limits.ts";
 import { callsAtOnce, HEADROOM, recommendConcurrency, SHED_FROM_RATIO, stepUp } from "./recommend.ts";
 import type { Judged } from "./standing.ts";
-import type { Finding, OriginInForce, Proposal, RecordedOrigin } from "./types.ts";
+import type { Finding, OriginInForce, Proposal, RecordedOrigin, SlotsInForce } from "./types.ts";
+
+const NOTHING: Outcome = { findings: [], proposals: [] };
 
 export function sizeOrigin(
   demand: RecordedOrigin,
@@ -16,60 +19,69 @@ export function sizeOrigin(
   judged: readonly Judged[],
   tighten: boolean,
 ): Outcome {
-  if (inForce?.concurrency === undefined) return { findings: [], proposals: [] };
-  const noisy = judged.filter(({ standing }) => standing === "noisy");
-  if (demand.shed === 0) return unguarded(inForce, judged, tighten);
-  return noisy.length > 0 ? guard(demand, inForce, judged, noisy) : widen(demand, inForce);
+  if (inForce?.concurrency === undefined) return NOTHING;
+  const { concurrency } = inForce;
+  if (demand.shed === 0) return unguarded(inForce, concurrency, judged, tighten);
+  const all = sum(judged.map(needOf));
+  const isGreedy = (one: Judged): boolean => one.standing === "noisy" || (judged.length > 1 && 2 * needOf(one) > all);
+  const greedy = judged.filter(isGreedy);
+  if (greedy.length === 0) return widen(demand, concurrency);
+  const others = judged.filter((one) => !isGreedy(one));
+  return guard(demand, inForce, concurrency, greedy, others);
 }
 
-/** The noisy ones share what the others' needs leave of the slots below the load at which callers are shed. */
+/** Calls at once. */
+const needOf = ({ demand }: Judged): number => callsAtOnce(demand) * HEADROOM;
+const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
+const names = (tenants: readonly Judged[]): string[] => tenants.map(({ demand }) => demand.tenant);
+
+/** The greedy ones share what the others' needs leave of the slots below the load at which callers are shed. */
 function guard(
   { shed }: RecordedOrigin,
   inForce: OriginInForce,
-  judged: readonly Judged[],
-  noisy: readonly Judged[],
+  { slots, place }: SlotsInForce,
+  greedy: readonly Judged[],
+  others: readonly Judged[],
 ): Outcome {
-  const slots = inForce.concurrency?.slots ?? 0;
-  const needs = judged
-    .filter(({ standing }) => standing !== "noisy")
-    .map(({ demand }) => callsAtOnce(demand) * HEADROOM);
-  const needed = needs.reduce((sum, need) => sum + need, 0);
-  const left = Math.floor((slots * SHED_FROM_RATIO - needed) / noisy.length);
-  const cap = Math.max(stepUp(Math.max(0, ...needs)), left, 1);
-  const total = stepUp((needed + cap * noisy.length) / SHED_FROM_RATIO);
-  const names = noisy.map(({ demand }) => demand.tenant).join(", ");
-  const why = `${shed} calls were shed: ${names} can take all of ${slots} slots; the others need ${needed.toFixed(1)} at once`;
+  const needs = others.map(needOf);
+  const needed = sum(needs);
+  const left = Math.floor((slots * SHED_FROM_RATIO - needed) / greedy.length);
+  const cap = Math.max(stepUp(Math.max(0, ...needs)), left);
+  const total = stepUp((needed + cap * greedy.length) / SHED_FROM_RATIO);
+  const why = `${shed} calls were shed: ${names(greedy).join(", ")} can take all of ${slots} slots; the others need ${needed.toFixed(1)} at once`;
   return {
-    findings: [finding("throttles-well-behaved", inForce, judged, why)],
+    findings: [{ kind: "throttles-well-behaved", place, tenants: names(others), why }],
     proposals: [
       ...(inForce.perTenant === undefined || inForce.perTenant.slots > cap ? [perTenant(inForce, cap)] : []),
-      ...(total > slots ? raised(inForce, total) : []),
+      ...(total > slots ? [{ kind: "slots" as const, place, slots: total }] : []),
     ],
   };
 }
 
-function widen(demand: RecordedOrigin, inForce: OriginInForce): Outcome {
-  const slots = inForce.concurrency?.slots ?? 0;
+function widen(demand: RecordedOrigin, { slots, place }: SlotsInForce): Outcome {
   const recommended = recommendConcurrency(demand);
-  if (recommended <= slots) return { findings: [], proposals: [] };
-  const why = `${demand.shed} calls were shed, and no tenant asks far more than its peers: at p99 ${demand.concurrencyP99.toFixed(1)} are at once, ${slots} slots are too few; raise them if the origin can bear it`;
+  if (recommended <= slots) return NOTHING;
+  const why = `${demand.shed} calls were shed, and no tenant needs more than all others: at p99 ${demand.concurrencyP99.toFixed(1)} are at once, ${slots} slots are too few; raise them if the origin can bear it`;
   return {
-    findings: [finding("throttles-well-behaved", inForce, [], why)],
-    proposals: raised(inForce, recommended),
+    findings: [{ kind: "throttles-well-behaved", place, tenants: [], why }],
+    proposals: [{ kind: "slots", place, slots: recommended }],
   };
 }
 
-function unguarded(inForce: OriginInForce, judged: readonly Judged[], tighten: boolean): Outcome {
-  const slots = inForce.concurrency?.slots ?? 0;
-  if (inForce.perTenant !== undefined && inForce.perTenant.slots < slots) return { findings: [], proposals: [] };
+function unguarded(
+  inForce: OriginInForce,
+  { slots }: SlotsInForce,
+  judged: readonly Judged[],
+  tighten: boolean,
+): Outcome {
+  if (inForce.perTenant !== undefined && inForce.perTenant.slots < slots) return NOTHING;
   const able = judged.filter((one) => mayTake(one) >= slots);
-  if (able.length === 0) return { findings: [], proposals: [] };
+  if (able.length === 0) return NOTHING;
+  const { place } = perTenant(inForce, 0);
   const why = `the limits of ${able.length} tenant(s) let each of them alone take all of ${slots} slots`;
-  const most = Math.max(0, ...judged.map(({ demand }) => callsAtOnce(demand) * HEADROOM));
-  return {
-    findings: [finding("isolates-nobody", inForce, able, why)],
-    proposals: tighten && stepUp(most) < slots ? [perTenant(inForce, stepUp(most))] : [],
-  };
+  const finding: Finding = { kind: "isolates-nobody", place, tenants: names(able), why };
+  const most = stepUp(Math.max(0, ...judged.map(needOf)));
+  return { findings: [finding], proposals: tighten && most < slots ? [perTenant(inForce, most)] : [] };
 }
 
 /** Calls at once that its limits allow, by the time that its requests take. Callers by address have no limit in common. */
@@ -80,26 +92,8 @@ function mayTake({ demand, inForce }: Judged): number {
   return Math.min(byRate, inForce.concurrency?.slots ?? Number.POSITIVE_INFINITY);
 }
 
-const perTenant = ({ origin }: OriginInForce, slots: number): Proposal => ({
+const perTenant = ({ origin }: OriginInForce, slots: number): Extract<Proposal, { readonly kind: "slots" }> => ({
   kind: "slots",
   place: ["origins", origin, "concurrencyPerTenant"],
   slots,
 });
-
-const raised = ({ concurrency }: OriginInForce, slots: number): Proposal[] =>
-  concurrency === undefined ? [] : [{ kind: "slots", place: concurrency.place, slots }];
-
-function finding(
-  kind: Finding["kind"],
-  { origin, concurrency }: OriginInForce,
-  tenants: readonly Judged[],
-  why: string,
-): Finding {
-  const place = kind === "isolates-nobody" ? ["origins", origin, "concurrencyPerTenant"] : concurrency?.place;
-  return {
-    kind,
-    ...(place === undefined ? {} : { place }),
-    tenants: tenants.filter(({ standing }) => standing !== "noisy").map(({ demand }) => demand.tenant),
-    why,
-  };
-}

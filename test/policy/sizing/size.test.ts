@@ -202,7 +202,10 @@ describe("an origin's slots", () => {
 
   it("isolate nobody where one tenant's limits let it take them all, though nothing was shed yet", () => {
     const found = sizeShop(0).findings.find(({ kind }) => kind === "isolates-nobody");
-    expect(found).toMatchObject({ place: ["origins", "shop", "concurrencyPerTenant"], tenants: ["a", "b", "c"] });
+    expect(found).toMatchObject({
+      place: ["origins", "shop", "concurrencyPerTenant"],
+      tenants: ["a", "b", "c", "loud"],
+    });
     expect(sizeShop(0).proposals).toEqual([]);
     expect(sizeShop(0, shop(100), tenants, true).proposals).toContainEqual({
       kind: "slots",
@@ -210,6 +213,16 @@ describe("an origin's slots", () => {
       slots: 15,
     });
     expect(sizeShop(0, shop(10, 4)).findings.filter(({ kind }) => kind === "isolates-nobody")).toEqual([]);
+  });
+
+  it("are capped, too, where one of another plan needs more than all others, and within its limits", () => {
+    const gold = [...known.slice(0, 3), limited("big", [bucket(1_000, 1_000, "gold")], { plan: "gold" })];
+    const who = [...tenants.slice(0, 3), asked("big", 100)];
+    const origins = [originAsked({ shed: 40, concurrencyP99: 12 })];
+    const { findings, proposals } = size({ tenants: who, origins }, inForce(gold, [shop(10)]), false);
+    expect(findings.some(({ kind }) => kind === "noisy")).toBe(false);
+    expect(findings.at(-1)).toMatchObject({ kind: "throttles-well-behaved", tenants: ["a", "b", "c"] });
+    expect(proposals).toEqual([{ kind: "slots", place: ["origins", "shop", "concurrencyPerTenant"], slots: 5 }]);
   });
 
   it("are not sized where there are none", () => {
