@@ -45,7 +45,7 @@ function standingOf({ p99 }: RecordedTenant, { buckets }: TenantInForce, usual: 
   return isOverLimit || p99 > together ? "noisy" : "other";
 }
 
-function median(values: readonly number[]): number {
+export function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b);
   const middle = sorted.length / 2;
   return ((sorted[Math.floor(middle - 0.5)] ?? 0) + (sorted[Math.floor(middle)] ?? 0)) / 2;

@@ -179,13 +179,20 @@ describe("an origin's slots", () => {
     expect(proposals).toEqual([{ kind: "slots", place: ["origins", "shop", "concurrencyPerTenant"], slots: 5 }]);
   });
 
-  it("are raised, too, where what the others need and a cap above the most of them do not fit", () => {
+  it("are capped no lower than what one of the others needs, and not raised where somebody takes most of them", () => {
     const slow = tenants.map((one) => (one.tenant === "loud" ? one : { ...one, meanSeconds: 0.5 }));
     expect(sizeShop(40, shop(8), slow).proposals).toEqual([
       { kind: "slots", place: ["origins", "shop", "concurrencyPerTenant"], slots: 3 },
-      { kind: "slots", place: ["origins", "shop", "concurrency"], slots: 20 },
     ]);
     expect(sizeShop(40, shop(10, 5)).proposals).toEqual([]);
+  });
+
+  it("are not said to be taken by who is noisy elsewhere, and held by its limit", () => {
+    const held = tenants.map((one) =>
+      one.tenant === "loud" ? { ...one, throttled: 99_000, meanSeconds: 0.001 } : one,
+    );
+    const [, found] = sizeShop(40, shop(10), held).findings;
+    expect(found?.why).toContain("no tenant takes far more than the others");
   });
 
   it("are too few where calls were shed and nobody is noisy", () => {
@@ -215,7 +222,7 @@ describe("an origin's slots", () => {
     expect(sizeShop(0, shop(10, 4)).findings.filter(({ kind }) => kind === "isolates-nobody")).toEqual([]);
   });
 
-  it("are capped, too, where one of another plan needs more than all others, and within its limits", () => {
+  it("are capped, too, where one of another plan takes most of them within its limits", () => {
     const gold = [...known.slice(0, 3), limited("big", [bucket(1_000, 1_000, "gold")], { plan: "gold" })];
     const who = [...tenants.slice(0, 3), asked("big", 100)];
     const origins = [originAsked({ shed: 40, concurrencyP99: 12 })];
