@@ -22,6 +22,8 @@ export interface Secrets {
   readonly WEIR_KEY_SECRET?: string;
   readonly WEIR_ADMIN_TOKEN?: string;
   readonly WEIR_PROXY_SECRET?: string;
+  /** Of alerts' receivers, as the config names them. */
+  readonly [receiver: `WEIR_${string}`]: string | undefined;
 }
 
 export interface GatewayOptions {

@@ -16,6 +16,7 @@ import { findTakenPort } from "./ports.ts";
 import {
   DEFAULT_STATE_DIR,
   loadKeys,
+  loadReceiverSecrets,
   loadSecrets,
   type LocalSecrets,
   removeGatewayRecord,
@@ -185,7 +186,7 @@ async function run(args: Arguments, { config, text }: LoadedConfig, originPort: 
     edges: args.edges,
     wanMs: args.wanMs,
     stateDir: join(args.state, "objects"),
-    secrets,
+    secrets: { ...loadReceiverSecrets(config), ...secrets },
     adminPages: true,
     onLog: (level, line) => {
       if (level === "error") console.error(line);

@@ -5,6 +5,7 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { MIN_SECRET_LENGTH, newSecret, readDevVars, type SecretName } from "../cli/secrets.ts";
+import type { Config } from "../src/config/model.ts";
 
 export const DEFAULT_STATE_DIR = join(".weir", "state");
 
@@ -32,6 +33,13 @@ export function loadSecrets(stateDir: string): LocalSecrets {
   };
   writePrivate(path, { ...kept, ...secrets });
   return secrets;
+}
+
+/** What the config's receivers of alerts need, where the environment or `.dev.vars` has it. */
+export function loadReceiverSecrets({ alerts }: Config): Readonly<Record<`WEIR_${string}`, string>> {
+  const devVars = readDevVars();
+  const found = alerts.receivers.map(({ secretName }) => [secretName, process.env[secretName] || devVars[secretName]]);
+  return Object.fromEntries(found.filter(([, value]) => value !== undefined && value !== ""));
 }
 
 export interface GatewayRecord {

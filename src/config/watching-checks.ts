@@ -1,7 +1,9 @@
 /** Objectives and alerts: what depends on more than one place of the file. */
+import { RESERVED_SECRETS } from "../policy/alerting/secrets.ts";
 import type { Found } from "./checks.ts";
 import type { ConfigFile } from "./schema.ts";
 import { BOUNDS } from "./schema-parts.ts";
+import type { ReceiverFile } from "./schema-watching.ts";
 import { suggest } from "./suggest.ts";
 import { durationMs } from "./units.ts";
 import { checkReceiverUrl } from "./url-check.ts";
@@ -28,6 +30,10 @@ export function checkWatching(file: ConfigFile, found: Found): void {
   const { receivers = {}, repeat, groupWait, watchdog } = alerts;
   checkCount(["alerts", "receivers"], Object.keys(receivers).length, BOUNDS.receivers, found);
   for (const [id, receiver] of Object.entries(receivers)) {
+    const [key, secret] = secretOf(receiver);
+    if (RESERVED_SECRETS.has(secret)) {
+      found(["alerts", "receivers", id, key], "is a secret of Weir's own, and goes to no receiver");
+    }
     if (receiver.type !== "slack" && receiver.url !== undefined) {
       checkReceiverUrl(["alerts", "receivers", id, "url"], receiver.url, found);
     }
@@ -37,6 +43,17 @@ export function checkWatching(file: ConfigFile, found: Found): void {
   }
   for (const [key, value] of Object.entries({ repeat, watchdog })) {
     if (value !== undefined && durationMs(value) < LEAST_INTERVAL_MS) found(["alerts", key], "must be 10s at least");
+  }
+}
+
+function secretOf(receiver: ReceiverFile): readonly [key: string, name: string] {
+  switch (receiver.type) {
+    case "webhook":
+      return ["signingSecret", receiver.signingSecret];
+    case "slack":
+      return ["urlSecret", receiver.urlSecret];
+    case "pagerduty":
+      return ["routingKeySecret", receiver.routingKeySecret];
   }
 }
 

@@ -183,7 +183,8 @@ const addresses = target({
     const host = notation(random, (base + Math.floor(random() * 2 ** bits)) >>> 0);
     return `http${pick(random, ["", "s"])}://${host}${pick(random, ["", ".", ":80", "/a", "/?b"])}`;
   },
-  parse: (url) => privateTargets({ origins: [{ id: "a", url }], identity: [], alerts: { receivers: [] } } as unknown as Config),
+  parse: (url) =>
+    privateTargets({ origins: [{ id: "a", url }], identity: [], alerts: { receivers: [] } } as unknown as Config),
   check: (found) => {
     expect(found).toHaveLength(1);
   },
