@@ -171,6 +171,10 @@ export class Monitor extends DurableObject<Env> implements MonitorProtocol {
     return response;
   }
 
+  override async webSocketClose(socket: WebSocket): Promise<void> {
+    socket.close();
+  }
+
   /** Whatever fails is told and tried again: the next alarm is always set. */
   override async alarm(): Promise<void> {
     try {
