@@ -7,28 +7,10 @@ import { BREAKER_DEFAULTS } from "../../src/policy/breaker/types.ts";
 import { metricsObjectName } from "../../src/protocol/metrics.ts";
 import type { OriginReport } from "../../src/protocol/origin.ts";
 import type { LeaseRequest } from "../../src/protocol/tenant.ts";
+import { billedBy } from "./billed-by.ts";
 import { flushOfRequests } from "../support/metrics-flush.ts";
 
 afterEach(() => reset());
-
-/** Counts the rows that the object's statements write from now on, as the platform bills them. */
-async function billedBy(stub: DurableObjectStub, work: () => Promise<unknown>): Promise<number> {
-  const cursors: { readonly rowsWritten: number }[] = [];
-  await runInDurableObject(stub, (_instance, state) => {
-    const { sql } = state.storage;
-    const exec = sql.exec.bind(sql);
-    Object.defineProperty(sql, "exec", {
-      configurable: true,
-      value: (query: string, ...bindings: unknown[]) => {
-        const cursor = exec(query, ...bindings);
-        cursors.push(cursor);
-        return cursor;
-      },
-    });
-  });
-  await work();
-  return runInDurableObject(stub, () => cursors.reduce((rows, cursor) => rows + cursor.rowsWritten, 0));
-}
 
 const TOKEN = 1_000_000;
 const SPEC = { kind: "bucket", refillNumerator: 1, refillDenominator: 1, burstMicro: 100 * TOKEN } as const;

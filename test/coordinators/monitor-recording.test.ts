@@ -3,6 +3,7 @@ import { evictDurableObject, reset, runInDurableObject } from "cloudflare:test";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { seeded } from "../../sim/kernel/random.ts";
 import { OUTCOMES } from "../../src/protocol/metrics.ts";
+import { billedBy } from "./billed-by.ts";
 import { HOUR_MS, MINUTE_MS, MonitorWorld, type Seen, settingsOf, sumsOf, sumsOfSeen } from "./monitor-world.ts";
 
 let world: MonitorWorld;
@@ -150,6 +151,29 @@ describe("what the Monitor object records", () => {
     await world.readAfter(MINUTE_MS);
     const [row] = await world.rows("SELECT MAX(LENGTH(body)) size FROM minute");
     expect(row?.["size"]).toBeLessThan(1_000_000);
+  });
+});
+
+describe("one reading of a thousand routes with all outcomes, of four Metrics objects", () => {
+  it("takes less than a second, and writes eight rows when the minute ends", async () => {
+    const seen = (part: number): Seen[] =>
+      OUTCOMES.flatMap((outcome) =>
+        Array.from({ length: 1_000 }, (_, index) =>
+          one({ route: `route-${index}`, outcome, tenant: `${part}-${index}` }),
+        ),
+      );
+    for (let part = 0; part < 4; part++) await world.count(`edge-${part}`, part, seen(part));
+    await world.readAfter(5_000);
+    for (let part = 0; part < 4; part++) await world.count(`edge-${part}`, part, seen(part));
+    world.nowMs += 5_000;
+    const beganMs = performance.now();
+    await world.ring();
+    const tookMs = performance.now() - beganMs;
+    const rows = await billedBy(world.monitor, () => world.readAfter(MINUTE_MS));
+    console.log(`a reading took ${tookMs.toFixed(0)} ms; the minute's end wrote ${rows} rows`);
+    expect(sumsOf(await world.points())).toMatchObject({ "route-7 origin": 8, "other admitted": 22 * 3_900 });
+    expect(tookMs).toBeLessThan(1_000);
+    expect(rows).toBe(8);
   });
 });
 

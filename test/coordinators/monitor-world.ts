@@ -4,7 +4,13 @@ import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "c
 import { vi } from "vitest";
 import { LATENCY_BOUNDS_SECONDS } from "../../src/policy/kernel/histogram.ts";
 import { close, confirm, newUnconfirmed, unsent, type Unconfirmed } from "../../src/policy/telemetry/unconfirmed.ts";
-import { metricsObjectName, OUTCOMES, type Outcome } from "../../src/protocol/metrics.ts";
+import {
+  metricsObjectName,
+  OUTCOMES,
+  type Outcome,
+  type RouteCounts,
+  type TenantCounts,
+} from "../../src/protocol/metrics.ts";
 import { MONITOR_OBJECT, type MonitorSettings, type SeriesPoint } from "../../src/protocol/monitor.ts";
 
 export interface Seen {
@@ -46,22 +52,8 @@ export class MonitorWorld {
     close(edge, {
       spanMs: 1_000,
       events: {},
-      routes: seen.map(({ route, origin = "shop", outcome, count, seconds = 0.1 }) => ({
-        route,
-        origin,
-        outcomes: OUTCOMES.map((one) => (one === outcome ? count : 0)),
-        buckets: inBucket(6, count),
-        goodBuckets: inBucket(6, GOOD.includes(outcome) ? count : 0),
-        durationSecondsSum: seconds * count,
-      })),
-      tenants: seen.map(({ tenant, outcome, count, tokens = count, seconds = 0.1 }) => ({
-        tenant,
-        admitted: outcome === "throttled" ? 0 : count,
-        throttled: outcome === "throttled" ? count : 0,
-        shadowed: 0,
-        tokens,
-        durationSecondsSum: seconds * count,
-      })),
+      routes: [...Map.groupBy(seen, ({ route, origin = "shop" }) => `${origin}/${route}`).values()].map(routeOf),
+      tenants: [...Map.groupBy(seen, ({ tenant }) => tenant).values()].map(tenantOf),
     });
     await this.flush(edgeId);
   }
@@ -114,8 +106,34 @@ export class MonitorWorld {
   }
 }
 
-const inBucket = (index: number, count: number): number[] =>
-  Array.from({ length: BUCKETS }, (_, at) => (at === index ? count : 0));
+function routeOf(seen: readonly Seen[]): RouteCounts {
+  const [{ route, origin = "shop" } = { route: "" }] = seen;
+  const bucketsOf = (which: readonly Seen[]): number[] =>
+    Array.from({ length: BUCKETS }, (_, at) => (at === 6 ? sum(which, ({ count }) => count) : 0));
+  return {
+    route,
+    origin,
+    outcomes: OUTCOMES.map((outcome) => sum(seen, (one) => (one.outcome === outcome ? one.count : 0))),
+    buckets: bucketsOf(seen),
+    goodBuckets: bucketsOf(seen.filter(({ outcome }) => GOOD.includes(outcome))),
+    durationSecondsSum: sum(seen, ({ seconds = 0.1, count }) => seconds * count),
+  };
+}
+
+function tenantOf(seen: readonly Seen[]): TenantCounts {
+  const isThrottled = ({ outcome }: Seen): boolean => outcome === "throttled";
+  return {
+    tenant: seen[0]?.tenant ?? "",
+    admitted: sum(seen, (one) => (isThrottled(one) ? 0 : one.count)),
+    throttled: sum(seen, (one) => (isThrottled(one) ? one.count : 0)),
+    shadowed: 0,
+    tokens: sum(seen, ({ tokens, count }) => tokens ?? count),
+    durationSecondsSum: sum(seen, ({ seconds = 0.1, count }) => seconds * count),
+  };
+}
+
+const sum = <One>(all: readonly One[], value: (one: One) => number): number =>
+  all.reduce((sums, one) => sums + value(one), 0);
 
 /** `route outcome` -> count, and `tenant decision` -> count. */
 export function sumsOf(points: readonly SeriesPoint[]): Readonly<Record<string, number>> {
@@ -126,8 +144,8 @@ export function sumsOf(points: readonly SeriesPoint[]): Readonly<Record<string, 
   for (const { routes, tenants } of points) {
     for (const [route, { outcomes, buckets, goodBuckets }] of Object.entries(routes)) {
       for (const [outcome, count] of Object.entries(outcomes)) add(`${route} ${outcome}`, count);
-      add(`${route} requests`, total(buckets));
-      add(`${route} good`, total(goodBuckets));
+      add(`${route} requests`, sum(buckets, Number));
+      add(`${route} good`, sum(goodBuckets, Number));
     }
     for (const [tenant, { admitted, throttled }] of Object.entries(tenants)) {
       add(`${tenant} admitted`, admitted);
@@ -150,8 +168,6 @@ export function sumsOfSeen(all: readonly Seen[]): Readonly<Record<string, number
   }
   return sums;
 }
-
-const total = (counts: readonly number[]): number => counts.reduce((sum, count) => sum + count, 0);
 
 export const settingsOf = (more: Partial<MonitorSettings> = {}): MonitorSettings => ({
   configVersion: 1,

@@ -101,6 +101,23 @@ describe("whoever watches live", () => {
     expect(later.closedWith).toBeUndefined();
   });
 
+  it("costs nobody anything when it does not answer its end", async () => {
+    const told = vi.spyOn(console, "error");
+    // Nobody listens on the other side.
+    const { webSocket } = await askToWatch(site);
+    world.nowMs += 5 * MINUTE_MS;
+    for (let reading = 0; reading < 3; reading++) {
+      await world.ring();
+      world.nowMs += 1_000;
+    }
+    expect(told).not.toHaveBeenCalled();
+    const watcher = await open();
+    await world.ring();
+    await heard(() => watcher.ticks.length === 1);
+    webSocket?.accept();
+    webSocket?.close();
+  });
+
   it("must ask for a WebSocket of the version that there is", async () => {
     expect((await askToWatch(site, { upgrade: "h2c" })).status).toBe(426);
     expect((await askToWatch(site, { "sec-websocket-protocol": "weir.live.2" })).status).toBe(400);

@@ -1,5 +1,4 @@
 /** A WebSocket to the Monitor object, opened through the admin API as a dashboard does. */
-import { env } from "cloudflare:workers";
 import { createExecutionContext } from "cloudflare:test";
 import { LIVE_PROTOCOL, type LiveTick } from "../../src/protocol/monitor.ts";
 import { API, type AdminSite, TOKEN } from "./admin-site.ts";
@@ -33,18 +32,23 @@ export class Watcher {
   }
 }
 
-export const OFFER = { upgrade: "websocket", "sec-websocket-protocol": LIVE_PROTOCOL } as const;
+const OFFER = { upgrade: "websocket", "sec-websocket-protocol": LIVE_PROTOCOL } as const;
 
 /** As it was answered: 101 with a socket, or a refusal. */
-export function askToWatch(site: AdminSite, headers: Record<string, string> = {}): Promise<Response> {
+export function askToWatch(
+  site: AdminSite,
+  headers: Record<string, string> = {},
+  /** Null: none. */
+  token: string | null = TOKEN,
+): Promise<Response> {
   const request = new Request(`https://gateway.example${API}/live`, {
-    headers: { authorization: `Bearer ${TOKEN}`, ...OFFER, ...headers },
+    headers: { ...(token === null ? {} : { authorization: `Bearer ${token}` }), ...OFFER, ...headers },
   });
-  return site.admin.handle(request, env, createExecutionContext());
+  return site.admin.handle(request, site.bindings, createExecutionContext());
 }
 
-export async function watch(site: AdminSite, headers: Record<string, string> = {}): Promise<Watcher> {
-  const { webSocket, status } = await askToWatch(site, headers);
+export async function watch(site: AdminSite, token = TOKEN): Promise<Watcher> {
+  const { webSocket, status } = await askToWatch(site, {}, token);
   if (webSocket === null) throw new Error(`no socket was opened: ${status}`);
   return new Watcher(webSocket);
 }

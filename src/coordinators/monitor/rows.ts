@@ -43,27 +43,24 @@ export function readTally(text: unknown): Tally | undefined {
 /** In parts that fit into a row each. */
 export function readingTexts({ beganAtMs, everybody, routes, tenants }: Reading): readonly string[] {
   const parts: string[] = [];
-  let part: unknown[] = [
+  let part = JSON.stringify([
     ["began", [beganAtMs]],
     ["everybody", everybody],
-  ];
-  let length = 0;
-  for (const [kind, all] of [
+  ]).slice(1, -1);
+  const all = [
     ["route", routes],
     ["tenant", tenants],
-  ] as const) {
-    for (const [key, counts] of all) {
-      const entry = [kind, trimmed(counts), key];
-      length += key.length + counts.length * 8;
-      part.push(entry);
-      if (length < ROW_CHARACTERS / 2) continue;
-      parts.push(JSON.stringify(part));
-      part = [];
-      length = 0;
+  ] as const;
+  for (const [kind, lists] of all) {
+    for (const [key, counts] of lists) {
+      if (part.length >= ROW_CHARACTERS) {
+        parts.push(`[${part}]`);
+        part = "";
+      }
+      part += `${part === "" ? "" : ","}${JSON.stringify([kind, trimmed(counts), key])}`;
     }
   }
-  if (part.length > 0) parts.push(JSON.stringify(part));
-  return parts;
+  return [...parts, `[${part}]`];
 }
 
 export function readReading(texts: readonly unknown[]): Reading | undefined {

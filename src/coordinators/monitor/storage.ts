@@ -33,7 +33,7 @@ export class MonitorStorage {
     this.#storage = storage;
     storage.sql.exec(`
       CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-      CREATE TABLE IF NOT EXISTS reading (shard INTEGER NOT NULL, part INTEGER NOT NULL, body TEXT NOT NULL, PRIMARY KEY (shard, part));
+      CREATE TABLE IF NOT EXISTS reading (shard INTEGER NOT NULL, part INTEGER NOT NULL, body TEXT NOT NULL, PRIMARY KEY (shard, part)) WITHOUT ROWID;
       CREATE TABLE IF NOT EXISTS minute (at_ms INTEGER PRIMARY KEY, body TEXT NOT NULL, events TEXT NOT NULL);
       CREATE TABLE IF NOT EXISTS hour (at_ms INTEGER PRIMARY KEY, body TEXT NOT NULL, events TEXT NOT NULL);
       CREATE TABLE IF NOT EXISTS demand (at_ms INTEGER PRIMARY KEY, body TEXT NOT NULL);
