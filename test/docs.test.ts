@@ -6,6 +6,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { casesNotPassed, suiteFigures } from "./conformance/suite-figures.ts";
+import { metricTable } from "./support/metric-table.ts";
 import { outageTables } from "./support/outage-table.ts";
 
 const docs = join(import.meta.dirname, "..", "docs");
@@ -27,4 +28,8 @@ it("docs/outages.md says what every cell of the outage table is tried against", 
 it("docs/caching.md says what of the public suite passes, and why the rest does not", () => {
   expectTable("caching.md", "figures", suiteFigures());
   expectTable("caching.md", "not passed", casesNotPassed());
+});
+
+it("docs/monitoring.md has every metric of the table", () => {
+  expectTable("monitoring.md", "metrics", metricTable());
 });

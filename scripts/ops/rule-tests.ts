@@ -46,13 +46,13 @@ const TRACES: readonly Trace[] = [
     looks: [360, 370, 380, 390, 400, 450],
   },
   {
-    name: "a day of few failures",
+    name: "few failures for hours",
     stepMs: 30 * MINUTE_MS,
     segments: [
-      [24, HEALTHY],
-      [48, { origin: 9_980, stale: 0, fallback: 20, throttled: 0, slow: 200 }],
+      [8, HEALTHY],
+      [16, { origin: 9_980, stale: 0, fallback: 20, throttled: 0, slow: 200 }],
     ],
-    looks: [24, 48, 72],
+    looks: [8, 16, 24],
   },
 ];
 

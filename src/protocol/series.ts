@@ -213,7 +213,7 @@ export function seriesText(
   return (text === "" ? name : `${name}${text}}`) as Series;
 }
 
-function namesOf<Table extends object>(table: Table): (keyof Table)[] {
+export function namesOf<Table extends object>(table: Table): (keyof Table)[] {
   const names: (keyof Table)[] = [];
   for (const name in table) names.push(name);
   return names;

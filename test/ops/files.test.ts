@@ -107,6 +107,13 @@ describe("ops/", () => {
     expect(unknownIn("weir_request_duration_seconds_sum / weir_edges_count")).toEqual(["weir_edges_count"]);
   });
 
+  it("has a chapter of the docs for each alert, and an alert for each", () => {
+    const docs = readFileSync(join(root, "docs", "monitoring.md"), "utf8");
+    const chapters = [...docs.matchAll(/^### (Weir\w+)$/gm)].map(([, name]) => name);
+    const alerts = rules.flatMap((rule) => ("alert" in rule ? [rule.alert] : []));
+    expect(chapters.toSorted()).toEqual([...new Set(alerts)].toSorted());
+  });
+
   it("has a dashboard whose panels have ids of their own and lie on no other", () => {
     const { panels } = dashboard;
     expect(new Set(panels.map(({ id }) => id)).size).toBe(panels.length);
