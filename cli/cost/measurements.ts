@@ -19,5 +19,18 @@ export const MEASURED = {
   },
   /** A report of a healthy origin writes nothing. */
   rowsPerReport: { beside: 0, by: "test/coordinators/billed-rows.test.ts" },
+  /**
+   * The Monitor object reads each Metrics object, and sets its alarm; when a minute ends it stores the minute, its hour,
+   * the hour's demand, when that was, and what each Metrics object had counted. It rests after three quiet minutes.
+   */
+  monitor: {
+    everySeconds: 5,
+    watchedEverySeconds: 0.7,
+    restsAfterSeconds: 180,
+    wokenEverySeconds: 30,
+    rowsPerReading: 1,
+    rowsPerMinute: 4,
+    by: "test/coordinators/monitor-recording.test.ts",
+  },
   cleanup: { rowsPerAlarm: 1, everySeconds: 60, by: "test/coordinators/billed-rows.test.ts" },
 } as const;

@@ -88,6 +88,12 @@ const ASSUMED = (traffic: Traffic): Assumption[] => [
     unit: "ms",
     why: "assumed: the time an object is busy with one call, its write confirmed; billed at 128 MB. Idle objects hibernate and are not billed",
   },
+  {
+    name: "watchedHours",
+    value: 160,
+    unit: "hours a month",
+    why: "assumed: somebody has the dashboard open; what happens is read seven times as often then",
+  },
   { name: "snapshotPages", value: 0, unit: "pages", why: "assumed: pages with cache.snapshot" },
   {
     name: "snapshotWritesPerPage",
@@ -181,12 +187,14 @@ function quantitiesOf({ rps, tenants, cachedRatio }: Traffic, assumed: (name: st
   const alarms = tenants * (SECONDS / cleanup.everySeconds) * Math.min(1, perTenantRps * cleanup.everySeconds);
   const shards = Math.min(rowsPerStore.shards, isolates);
   const stores = shards * Math.min(1 / rowsPerStore.everySeconds, flushes / SECONDS / shards) * SECONDS;
+  const monitor = monitorOf(rps, shards, assumed("watchedHours"));
   const rows =
+    monitor.rows +
     leases * (rowsPerLeaseCall.beside + rowsPerLeaseCall.perLimit * assumed("limitsPerTenant")) +
     stores * (rowsPerStore.chunks + rowsPerStore.alarm) +
     reports * rowsPerReport.beside +
     alarms * cleanup.rowsPerAlarm;
-  const calls = leases + flushes + stores + reports + alarms;
+  const calls = leases + flushes + stores + reports + alarms + monitor.calls;
   const snapshotPages = assumed("snapshotPages");
   const count = (value: number): string => Math.round(value).toLocaleString("en");
   return [
@@ -195,7 +203,7 @@ function quantitiesOf({ rps, tenants, cachedRatio }: Traffic, assumed: (name: st
     {
       id: "objectRequests",
       quantity: calls,
-      because: `${count(leases)} lease calls, ${count(flushes)} flushes of counters, ${count(stores)} times that they are stored, ${count(reports)} breaker reports, ${count(alarms)} alarms`,
+      because: `${count(leases)} lease calls, ${count(flushes)} flushes of counters, ${count(stores)} times that they are stored, ${count(reports)} breaker reports, ${count(alarms)} alarms, ${count(monitor.calls)} of the Monitor object`,
     },
     {
       id: "objectDuration",
@@ -205,7 +213,7 @@ function quantitiesOf({ rps, tenants, cachedRatio }: Traffic, assumed: (name: st
     {
       id: "rowsWritten",
       quantity: rows,
-      because: `each lease call ${rowsPerLeaseCall.beside} + limits, storing counters 2, each alarm 1`,
+      because: `each lease call ${rowsPerLeaseCall.beside} + limits, storing counters 2, each alarm 1; ${count(monitor.rows)} by the Monitor object`,
     },
     { id: "rowsRead", quantity: rows, because: "assumed as many as are written: objects keep their state in memory" },
     { id: "objectStorage", quantity: (tenants * assumed("objectKiB")) / 2 ** 20, because: "objectKiB for each tenant" },
@@ -222,4 +230,21 @@ function quantitiesOf({ rps, tenants, cachedRatio }: Traffic, assumed: (name: st
     { id: "kvStorage", quantity: (snapshotPages * assumed("snapshotKiB")) / 2 ** 20, because: "snapshots" },
     { id: "cacheApi", quantity: requests, because: "costs nothing: the cached copies, views of breakers" },
   ];
+}
+
+/** It is one, whatever the traffic is: readings while anybody calls, more of them while somebody watches. */
+function monitorOf(
+  rps: number,
+  shards: number,
+  watchedHours: number,
+): { readonly calls: number; readonly rows: number } {
+  const { everySeconds, watchedEverySeconds, restsAfterSeconds, wokenEverySeconds, rowsPerReading, rowsPerMinute } =
+    MEASURED.monitor;
+  const awakeSeconds = SECONDS * Math.min(1, rps * restsAfterSeconds);
+  const watchedSeconds = Math.min(SECONDS, watchedHours * 3_600);
+  const readings = Math.max(0, awakeSeconds - watchedSeconds) / everySeconds + watchedSeconds / watchedEverySeconds;
+  return {
+    calls: readings * (1 + MEASURED.rowsPerStore.shards) + (shards * awakeSeconds) / wokenEverySeconds,
+    rows: readings * rowsPerReading + (awakeSeconds / 60) * (rowsPerMinute + shards),
+  };
 }
