@@ -1,7 +1,7 @@
 /**
  * `npm run bench [-- --json --seconds N --rounds N]`: in one run, on the same runner and socket type, a bare
  * pass-through Worker, the gateway, the gateway on a cached route, and a Worker that asks one Durable Object for each
- * request; then the limiter alone. Each has a runtime process of its own, so none inherits another's heap, and only one is under load at a time.
+ * request; then the limiter alone, and what telemetry costs. Each has a runtime process of its own, so none inherits another's heap, and only one is under load at a time.
  * Rounds are interleaved; each figure is the median. Machines differ and are noisy: quote the ratios.
  */
 import { fork } from "node:child_process";
@@ -10,7 +10,8 @@ import { parseArgs } from "node:util";
 import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from "miniflare";
 import { startGateway } from "../local/gateway.ts";
 import { freePorts } from "../local/ports.ts";
-import { type LoadResult, loadConfig } from "../src/config/load.ts";
+import { loadConfig } from "../src/config/load.ts";
+import type { Config } from "../src/config/model.ts";
 import { mintApiKey } from "../src/platform/api-key.ts";
 import {
   type DistinctUrlFigures,
@@ -21,8 +22,10 @@ import {
 import { type LeaseCallFigures, measureLeaseCalls } from "./lease-calls.ts";
 import { type LimiterFigures, limiterFails, limiterReport, measureLimiter } from "./limiter-report.ts";
 import { load, type Round, tool } from "./load.ts";
+import { median } from "./median.ts";
 import { processCpuMs } from "./process-cpu.ts";
 import { OBJECT_PER_REQUEST, PASS_THROUGH } from "./rivals.ts";
+import { measureTelemetry, type TelemetryFigures, telemetryFails, telemetryReport } from "./telemetry.ts";
 
 const CONNECTIONS = 32;
 const SECRETS = {
@@ -30,10 +33,12 @@ const SECRETS = {
   WEIR_ADMIN_TOKEN: "bench-admin-token-0123456789abcdefghij",
 };
 
+type Headers = Readonly<Record<string, string>>;
+
 interface Contender {
   readonly name: string;
   readonly url: string;
-  readonly headers: Readonly<Record<string, string>>;
+  readonly headers: Headers;
   readonly rounds: Round[];
   /** CPU ms of its process for each request, one figure a round. */
   readonly cpu: number[];
@@ -42,7 +47,7 @@ interface Contender {
 }
 
 /** Two limits far above the load, a breaker, metrics; and a cached route. */
-function gatewayConfig(originUrl: string): Promise<LoadResult> {
+async function gatewayConfig(originUrl: string): Promise<Config> {
   const text = JSON.stringify({
     version: 1,
     origins: { app: { url: originUrl } },
@@ -59,7 +64,9 @@ function gatewayConfig(originUrl: string): Promise<LoadResult> {
       },
     ],
   });
-  return loadConfig(text, { configVersion: 1, readPage: async () => undefined });
+  const loaded = await loadConfig(text, { configVersion: 1, readPage: async () => undefined });
+  if (!loaded.ok) throw new Error(JSON.stringify(loaded.problems));
+  return loaded.config;
 }
 
 async function startRival(
@@ -90,16 +97,12 @@ async function startRival(
   return { url: `http://127.0.0.1:${port}`, stop: () => miniflare.dispose() };
 }
 
-async function startContenders(originUrl: string): Promise<Contender[]> {
-  const loaded = await gatewayConfig(originUrl);
-  if (!loaded.ok) throw new Error(JSON.stringify(loaded.problems));
+async function startContenders(originUrl: string, config: Config, headers: Headers): Promise<Contender[]> {
   const passThrough = await startRival(PASS_THROUGH, originUrl, {});
   const perRequest = await startRival(OBJECT_PER_REQUEST, originUrl, {
     durableObjects: { BUCKET: { className: "Bucket", useSQLite: true } },
   });
-  const gateway = await startGateway({ config: loaded.config, port: await freePorts(1), secrets: SECRETS });
-  const key = await mintApiKey(SECRETS.WEIR_KEY_SECRET, { tenantId: "acme", keyId: "0123456789abcdef" });
-  const headers = { authorization: `Bearer ${key}` };
+  const gateway = await startGateway({ config, port: await freePorts(1), secrets: SECRETS });
   const [gatewayUrl = ""] = gateway.urls;
   const { pid } = gateway;
   const contender = (
@@ -121,13 +124,6 @@ async function startContenders(originUrl: string): Promise<Contender[]> {
   ];
 }
 
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  const middle = Math.floor(sorted.length / 2);
-  const upper = sorted[middle] ?? Number.NaN;
-  return sorted.length % 2 === 1 ? upper : (upper + (sorted[middle - 1] ?? Number.NaN)) / 2;
-}
-
 async function main(): Promise<number> {
   const { values } = parseArgs({
     options: {
@@ -145,9 +141,12 @@ async function main(): Promise<number> {
     }),
   );
   const originUrl = `http://127.0.0.1:${originPort}`;
-  const contenders = await startContenders(originUrl);
+  const config = await gatewayConfig(originUrl);
+  const key = await mintApiKey(SECRETS.WEIR_KEY_SECRET, { tenantId: "acme", keyId: "0123456789abcdef" });
+  const headers = { authorization: `Bearer ${key}` };
+  const contenders = await startContenders(originUrl, config, headers);
   try {
-    for (const { url, headers } of contenders) await load(url, headers, 1, CONNECTIONS);
+    for (const contender of contenders) await load(contender.url, contender.headers, 1, CONNECTIONS);
     for (let round = 0; round < rounds; round++) {
       for (const contender of contenders) {
         console.error(`round ${round + 1}/${rounds}: ${contender.name}`);
@@ -163,6 +162,9 @@ async function main(): Promise<number> {
   } finally {
     for (const contender of contenders) await contender.stop();
   }
+  console.error("telemetry: on and off, by turns");
+  const pairs = Math.max(6, 3 * rounds);
+  const telemetry = await measureTelemetry({ config, secrets: SECRETS, headers, connections: CONNECTIONS, pairs });
   console.error("lease calls: 4 edges at 0.8 of the limit");
   const leaseCalls = await measureLeaseCalls(originUrl, Math.max(5, seconds));
   origin.disconnect();
@@ -170,8 +172,16 @@ async function main(): Promise<number> {
   const limiter = await measureLimiter();
   console.error("a million distinct URLs");
   const distinctUrls = await measureDistinctUrls();
-  const failed = report(contenders, { json: values.json, seconds, rounds, leaseCalls, limiter, distinctUrls });
-  return failed || limiterFails(limiter) || distinctUrlsFail(distinctUrls) ? 1 : 0;
+  const failed = report(contenders, {
+    json: values.json,
+    seconds,
+    rounds,
+    leaseCalls,
+    limiter,
+    distinctUrls,
+    telemetry,
+  });
+  return failed || limiterFails(limiter) || distinctUrlsFail(distinctUrls) || telemetryFails(telemetry) ? 1 : 0;
 }
 
 interface Report {
@@ -181,6 +191,7 @@ interface Report {
   readonly leaseCalls: LeaseCallFigures;
   readonly limiter: LimiterFigures;
   readonly distinctUrls: DistinctUrlFigures;
+  readonly telemetry: TelemetryFigures;
 }
 
 /** True: something failed. */
@@ -207,6 +218,7 @@ function report(contenders: readonly Contender[], options: Report): boolean {
     }
     console.log(`\n${limiterReport(options.limiter, options.leaseCalls)}`);
     console.log(distinctUrlsReport(options.distinctUrls));
+    console.log(telemetryReport(options.telemetry));
   }
   return rows.some((row) => row.errors > 0 || !(row.requestsPerSecond > 0)) || options.leaseCalls.refused > 0;
 }

@@ -39,6 +39,8 @@ export interface GatewayOptions {
   readonly stateDir?: string;
   /** This edge, by its number, reaches no origin's coordinator. */
   readonly cutOffEdge?: number;
+  /** This edge, by its number, counts nothing. */
+  readonly uncountedEdge?: number;
   readonly secrets: Secrets;
   readonly serverTiming?: boolean;
   /** Host name the admin API is on; undefined: it is on every host. */
@@ -109,6 +111,7 @@ function workersOf(options: GatewayOptions, script: string, port: number, edges:
     adminPages = false,
     privateOrigins = true,
     cutOffEdge,
+    uncountedEdge,
     assets,
   } = options;
   const shared = {
@@ -130,6 +133,7 @@ function workersOf(options: GatewayOptions, script: string, port: number, edges:
       { className, scriptName: COORDINATORS, useSQLite: true },
     ]),
   );
+  const { METRICS: _metrics, ...uncountedObjects } = remoteObjects;
   const coordinators = {
     ...shared,
     name: COORDINATORS,
@@ -149,7 +153,12 @@ function workersOf(options: GatewayOptions, script: string, port: number, edges:
     ...shared,
     name: `edge-${index}`,
     bindings: { ...bindings, WEIR_POP: `edge-${index}` },
-    durableObjects: index === cutOffEdge ? { ...remoteObjects, ORIGIN: SILENT_ORIGIN } : remoteObjects,
+    durableObjects:
+      index === cutOffEdge
+        ? { ...remoteObjects, ORIGIN: SILENT_ORIGIN }
+        : index === uncountedEdge
+          ? uncountedObjects
+          : remoteObjects,
     kvNamespaces: { SNAPSHOTS: "snapshots" },
     // Nothing stands in front of the Worker: it reads the dashboard's files from the folder.
     serviceBindings: {

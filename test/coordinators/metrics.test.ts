@@ -96,6 +96,17 @@ describe("Metrics object", () => {
     expect(await seriesNow()).toEqual({});
   });
 
+  it("wakes the Monitor, and asks one isolate at a time for the settings that it lacks", async () => {
+    await metrics().flush(flush(1, {}));
+    await vi.waitFor(async () => {
+      expect((await metrics().flush(flushOf([], {}))).wantsSettings).toBe(true);
+    });
+    expect((await metrics().flush(flushOf([], {}, "edge-b"))).wantsSettings).toBe(false);
+    vi.spyOn(Date, "now").mockReturnValue(Date.now() + 5_001);
+    expect((await metrics().flush({ ...flushOf([], {}), configVersion: 0 })).wantsSettings).toBe(false);
+    expect((await metrics().flush(flushOf([], {}))).wantsSettings).toBe(true);
+  });
+
   it("asks many isolates to flush less often, so that no more than 300 calls come in a second", async () => {
     for (let index = 0; index < 1_200; index++) await metrics().flush(flush(1, {}, `edge-${index}`));
     vi.spyOn(Date, "now").mockReturnValue(Date.now() + 1_001);

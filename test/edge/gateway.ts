@@ -11,7 +11,7 @@ import type { CoordinatorKind, Env } from "../../src/platform/bindings.ts";
 import { flatTotals } from "./flat-totals.ts";
 import { newLedger, takeBatches } from "../../src/policy/telemetry/ledger.ts";
 import { tenantTotals } from "../../src/policy/telemetry/tenant-ledger.ts";
-import type { MetricsFlush, MetricsReply } from "../../src/protocol/metrics.ts";
+import type { MetricsFlush, MetricsReply, MetricsTotals } from "../../src/protocol/metrics.ts";
 
 export const KEY = "0123456789abcdef";
 
@@ -27,7 +27,7 @@ const BASE = {
   routes: [{ id: "all", match: { path: "/*" }, origin: "app" }],
 };
 
-type Instead = (method: string, real: () => Promise<unknown> | undefined) => Promise<unknown>;
+type Instead = (method: string, real: () => Promise<unknown> | undefined, argument: unknown) => Promise<unknown>;
 type Remote = Readonly<Record<string, ((argument: unknown) => Promise<unknown>) | undefined>>;
 
 /** One edge with its pipeline, in front of real coordinators; the origin is what the test makes of `fetch`. */
@@ -35,6 +35,10 @@ export class Gateway {
   readonly edge: Edge;
   /** Calls to coordinators, but for the flush of counters behind the answers. */
   readonly calls: CoordinatorKind[] = [];
+  /** The Metrics object says so. */
+  wantsSettings = false;
+  /** The Metrics object cannot be reached. */
+  breakMetrics = false;
   readonly #ledger = newLedger(0);
   readonly #cutOff = new Set<CoordinatorKind>();
   readonly #instead = new Map<CoordinatorKind, Instead>();
@@ -49,7 +53,7 @@ export class Gateway {
       this.calls.push(kind);
       const stub = env[kind].getByName(name) as unknown as Remote;
       const real = (): Promise<unknown> | undefined => stub[method]?.(argument);
-      return this.#instead.get(kind)?.(method, real) ?? real();
+      return this.#instead.get(kind)?.(method, real, argument) ?? real();
     };
     this.#env = { ...env, WAN: { call } };
   }
@@ -112,20 +116,26 @@ export class Gateway {
   }
 
   #count(flush: MetricsFlush): MetricsReply {
+    if (this.breakMetrics) throw new Error("out of reach");
     const { received } = takeBatches(this.#ledger, flush, 0);
-    return { received, durable: received, flushAfterMs: 0, wantsSettings: false };
+    return { received, durable: received, flushAfterMs: 0, wantsSettings: this.wantsSettings };
   }
 
   /** What has been counted, once it is flushed. */
   async totals(): Promise<Record<string, number>> {
     await waitOnExecutionContext(this.#context);
+    return flatTotals(this.metrics());
+  }
+
+  /** What has been counted, as it is now. */
+  metrics(): MetricsTotals {
     const { series, routes, tenants } = this.#ledger;
-    return flatTotals({
+    return {
       series: Object.fromEntries(series),
       routes: [...routes.values()],
       tenants: tenantTotals(tenants, 0),
       edges: 1,
-    });
+    };
   }
 }
 
