@@ -111,7 +111,6 @@ function workersOf(options: GatewayOptions, script: string, port: number, edges:
     adminPages = false,
     privateOrigins = true,
     cutOffEdge,
-    uncountedEdge,
     assets,
   } = options;
   const shared = {
@@ -133,7 +132,6 @@ function workersOf(options: GatewayOptions, script: string, port: number, edges:
       { className, scriptName: COORDINATORS, useSQLite: true },
     ]),
   );
-  const { METRICS: _metrics, ...uncountedObjects } = remoteObjects;
   const coordinators = {
     ...shared,
     name: COORDINATORS,
@@ -153,12 +151,7 @@ function workersOf(options: GatewayOptions, script: string, port: number, edges:
     ...shared,
     name: `edge-${index}`,
     bindings: { ...bindings, WEIR_POP: `edge-${index}` },
-    durableObjects:
-      index === cutOffEdge
-        ? { ...remoteObjects, ORIGIN: SILENT_ORIGIN }
-        : index === uncountedEdge
-          ? uncountedObjects
-          : remoteObjects,
+    durableObjects: objectsOf(index, options, remoteObjects),
     kvNamespaces: { SNAPSHOTS: "snapshots" },
     // Nothing stands in front of the Worker: it reads the dashboard's files from the folder.
     serviceBindings: {
@@ -174,6 +167,17 @@ function workersOf(options: GatewayOptions, script: string, port: number, edges:
     durableObjects: { SILENT: { className: "Silent", useSQLite: true } },
   };
   return [coordinators, ...(wanMs > 0 ? [wan] : []), ...(cutOffEdge === undefined ? [] : [silent]), ...edgeWorkers];
+}
+
+/** What an edge reaches: all, or what is left of it. */
+function objectsOf<Binding>(
+  edge: number,
+  { cutOffEdge, uncountedEdge }: GatewayOptions,
+  all: Readonly<Record<string, Binding>>,
+): Record<string, Binding | typeof SILENT_ORIGIN> {
+  if (edge === cutOffEdge) return { ...all, ORIGIN: SILENT_ORIGIN };
+  const { METRICS: _metrics, ...uncounted } = all;
+  return edge === uncountedEdge ? uncounted : all;
 }
 
 async function stopWithin(miniflare: Miniflare, pid: number | undefined): Promise<void> {

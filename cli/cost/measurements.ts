@@ -32,5 +32,7 @@ export const MEASURED = {
     rowsPerMinute: 4,
     by: "test/coordinators/monitor-recording.test.ts",
   },
+  /** What an isolate writes at most (src/edge/analytics.ts). */
+  analytics: { most: 25, everySeconds: 10 },
   cleanup: { rowsPerAlarm: 1, everySeconds: 60, by: "test/coordinators/billed-rows.test.ts" },
 } as const;

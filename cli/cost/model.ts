@@ -75,6 +75,7 @@ const ASSUMED = (traffic: Traffic): Assumption[] => [
     why: `measured for one tenant at ${MEASURED.leaseCalls.map(({ tenantRps, by }) => `${tenantRps}/s (${by})`).join(", ")}; between them by interpolation, below the first by its figure`,
   },
   { name: "limitsPerTenant", value: 1, unit: "limits", why: "assumed: limits that apply to one request" },
+  { name: "routes", value: 3, unit: "routes", why: "assumed: routes that an isolate serves within ten seconds" },
   { name: "origins", value: 1, unit: "origins", why: "assumed" },
   {
     name: "cpuMsPerRequest",
@@ -176,7 +177,7 @@ function quantitiesOf({ rps, tenants, cachedRatio }: Traffic, assumed: (name: st
   const requests = rps * SECONDS;
   const missesPerSecond = rps * (1 - cachedRatio);
   const isolates = assumed("isolates");
-  const { rowsPerLeaseCall, rowsPerStore, rowsPerReport, cleanup } = MEASURED;
+  const { rowsPerLeaseCall, rowsPerStore, rowsPerReport, cleanup, analytics } = MEASURED;
   const perTenantRps = rps / tenants;
   const charged = missesPerSecond * assumed("leaseCallsPerRequest");
   // A tenant's record (revoked keys) is heard anew by each isolate that serves it, with a lease call or without one.
@@ -195,6 +196,11 @@ function quantitiesOf({ rps, tenants, cachedRatio }: Traffic, assumed: (name: st
     reports * rowsPerReport.beside +
     alarms * cleanup.rowsPerAlarm;
   const calls = leases + flushes + stores + reports + alarms + monitor.calls;
+  const tenantsPerWrite = Math.min(tenants, (rps / isolates) * analytics.everySeconds);
+  const points =
+    Math.min(rps, isolates / analytics.everySeconds) *
+    Math.min(analytics.most, assumed("routes") + tenantsPerWrite) *
+    SECONDS;
   const snapshotPages = assumed("snapshotPages");
   const count = (value: number): string => Math.round(value).toLocaleString("en");
   return [
@@ -228,6 +234,11 @@ function quantitiesOf({ rps, tenants, cachedRatio }: Traffic, assumed: (name: st
       because: "snapshots, only while an origin is down",
     },
     { id: "kvStorage", quantity: (snapshotPages * assumed("snapshotKiB")) / 2 ** 20, because: "snapshots" },
+    {
+      id: "analyticsPoints",
+      quantity: points,
+      because: "each isolate every 10 s: a point for each route and tenant, 25 at most",
+    },
     { id: "cacheApi", quantity: requests, because: "costs nothing: the cached copies, views of breakers" },
   ];
 }

@@ -1,7 +1,7 @@
 /**
  * Published prices of the Workers Paid plan in dollars, and what an account's plan includes each month. Looked up in
  * November 2026 at developers.cloudflare.com: workers/platform/pricing, durable-objects/platform/pricing,
- * kv/platform/pricing. Every one can be replaced with `--set`.
+ * kv/platform/pricing, analytics/analytics-engine/pricing. Every one can be replaced with `--set`.
  */
 export interface Price {
   readonly name: string;
@@ -27,6 +27,13 @@ export const PRICES = {
   kvReads: { name: "KV reads", dollars: 0.5, per: MILLION, unit: "reads", included: 10 * MILLION },
   kvWrites: { name: "KV writes", dollars: 5, per: MILLION, unit: "writes", included: MILLION },
   kvStorage: { name: "KV storage", dollars: 0.5, per: 1, unit: "GB-month", included: 1 },
+  analyticsPoints: {
+    name: "Analytics Engine",
+    dollars: 0.25,
+    per: MILLION,
+    unit: "data points",
+    included: 10 * MILLION,
+  },
   cacheApi: { name: "Cache API", dollars: 0, per: MILLION, unit: "operations", included: 0 },
 } as const satisfies Readonly<Record<string, Price>>;
 

@@ -32,9 +32,7 @@ const FLUSH_AFTER_MS = 1_000;
 const MAX_FLUSH_AFTER_MS = 60_000;
 /** A flush that has not ended after so long is not under way any more: its request was ended with it. */
 const FLUSH_ENDS_MS = 15_000;
-/** Of one origin. */
 const MAX_ROUTES = 2_000;
-const MAX_ORIGINS = 500;
 const MAX_NAMED_TENANTS = 1_000;
 const MAX_EVENTS = 500;
 
@@ -64,16 +62,17 @@ export class Counters {
   readonly #edgeId: string;
   /** Origin -> route. */
   #routes = new Map<string, Map<string, RouteCounter>>();
+  #routeCount = 0;
   #tenants = new Map<string, TenantCounter>();
   #events = new Map<Series, number>();
-  #sinceMs: number;
+  /** When the first of what is not in a batch yet was counted. */
+  #sinceMs: number | undefined;
   #claimedUntilMs = 0;
   #flushAfterMs = 0;
   readonly #unconfirmed: Unconfirmed = newUnconfirmed();
 
-  constructor(edgeId: string, nowMs: number) {
+  constructor(edgeId: string) {
     this.#edgeId = edgeId;
-    this.#sinceMs = nowMs;
   }
 
   get flushAfterMs(): number {
@@ -121,6 +120,7 @@ export class Counters {
   /** True for the one caller that now has to flush after `flushAfterMs`, and then to `endFlush`. */
   claimFlush(nowMs: number): boolean {
     if (nowMs < this.#claimedUntilMs) return false;
+    this.#sinceMs ??= nowMs;
     this.#claimedUntilMs = nowMs + this.flushAfterMs + FLUSH_ENDS_MS;
     return true;
   }
@@ -134,15 +134,16 @@ export class Counters {
     if (!hasRoom(this.#unconfirmed)) return undefined;
     if (this.#routes.size + this.#tenants.size + this.#events.size === 0) return undefined;
     const batch = {
-      spanMs: Math.max(0, nowMs - this.#sinceMs),
+      spanMs: Math.max(0, nowMs - (this.#sinceMs ?? nowMs)),
       routes: [...this.#routeCounts()],
       tenants: [...this.#tenants].map(([tenant, counter]) => tenantCounts(tenant, counter)),
       events: Object.fromEntries(this.#events),
     };
     this.#routes = new Map();
+    this.#routeCount = 0;
     this.#tenants = new Map();
     this.#events = new Map();
-    this.#sinceMs = nowMs;
+    this.#sinceMs = undefined;
     close(this.#unconfirmed, batch);
     return batch;
   }
@@ -161,23 +162,18 @@ export class Counters {
   }
 
   #newRoute(route: string, origin: string): RouteCounter {
-    let routes = this.#routes.get(origin);
-    if (routes === undefined) {
-      if (this.#routes.size >= MAX_ORIGINS && origin !== OTHER) return this.#newRoute(OTHER, OTHER);
-      routes = new Map();
-      this.#routes.set(origin, routes);
-    }
-    const name = routes.size < MAX_ROUTES ? route : OTHER;
-    let counter = routes.get(name);
-    if (counter === undefined) {
-      counter = {
-        outcomes: OUTCOMES.map(() => 0),
-        good: newLatencyCounts(),
-        others: newLatencyCounts(),
-        durationMs: 0,
-      };
-      routes.set(name, counter);
-    }
+    const known = this.#routes.get(origin)?.get(route);
+    if (known !== undefined) return known;
+    if (this.#routeCount >= MAX_ROUTES && route !== OTHER) return this.#newRoute(OTHER, OTHER);
+    const counter = {
+      outcomes: OUTCOMES.map(() => 0),
+      good: newLatencyCounts(),
+      others: newLatencyCounts(),
+      durationMs: 0,
+    };
+    const routes = this.#routes.get(origin) ?? new Map<string, RouteCounter>();
+    this.#routes.set(origin, routes.set(route, counter));
+    this.#routeCount++;
     return counter;
   }
 

@@ -90,7 +90,7 @@ export class Edge {
     this.#idPrefix = this.#traceId.slice(0, 12);
     this.pop = pop;
     this.startedAtMs = this.now();
-    this.counters = new Counters(this.id, this.startedAtMs);
+    this.counters = new Counters(this.id);
     const countEvent = (event: Series): void => {
       this.counters.countEvent(event);
     };

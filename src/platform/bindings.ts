@@ -28,7 +28,7 @@ export interface Env {
   readonly TENANT?: DurableObjectNamespace;
   /** Breakers. */
   readonly ORIGIN?: DurableObjectNamespace;
-  /** Counters; without it nothing is counted beyond the isolate. */
+  /** Counters; without it nothing is counted. */
   readonly METRICS?: DurableObjectNamespace;
   /** The config in force, and its history. */
   readonly CONTROL?: DurableObjectNamespace;

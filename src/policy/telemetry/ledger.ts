@@ -20,7 +20,7 @@ export const MAX_SERIES = 20_000;
 export const MAX_EDGES = 5_000;
 /** An isolate lives for hours at most. */
 const FORGET_EDGE_MS = 86_400_000;
-const MAX_BATCH_ROUTES = 2_000;
+const MAX_BATCH_ROUTES = 2_001;
 const MAX_BATCH_TENANTS = 1_001;
 const MAX_BATCH_EVENTS = 501;
 export const MAX_NAME_CHARACTERS = 400;
