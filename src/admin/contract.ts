@@ -34,7 +34,7 @@ export type { SessionView } from "./contract/session.ts";
 export type { BreakerStatus, StatusReply, TenantStatus } from "./contract/status.ts";
 export { LATENCY_BOUNDS_SECONDS } from "../policy/kernel/histogram.ts";
 export { OUTCOMES, type Outcome } from "../protocol/metrics.ts";
-export type { LiveTick } from "../protocol/monitor.ts";
+export { LIVE_PROTOCOL, type LiveTick } from "../protocol/monitor.ts";
 export type { TailedDecision, TailReply } from "./contract/tail.ts";
 export type { ImportReply, PutTenantBody, TenantList, TenantView } from "./contract/tenants.ts";
 export type { CreatedToken, TokenList, TokenView } from "./contract/tokens.ts";

@@ -40,8 +40,10 @@ const none = (): Record<Outcome, number> =>
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- one entry for each of OUTCOMES
   Object.fromEntries(OUTCOMES.map((outcome) => [outcome, 0])) as Record<Outcome, number>;
 
+const everyRoute = (): boolean => true;
+
 /** Of all routes that `wanted` takes. */
-export function outcomesOf(points: readonly Point[], wanted: (route: string) => boolean = () => true): Outcomes {
+export function outcomesOf(points: readonly Point[], wanted: (route: string) => boolean = everyRoute): Outcomes {
   const sum = none();
   for (const { routes } of points) {
     for (const [route, { outcomes }] of Object.entries(routes)) {
@@ -51,6 +53,45 @@ export function outcomesOf(points: readonly Point[], wanted: (route: string) => 
   }
   return sum;
 }
+
+/** A point never changes: what was added up of it is kept for as long as it is, so that a tick costs what it brings. */
+function oncePerPoint<Value>(make: (point: Point) => Value): (point: Point) => Value {
+  const made = new WeakMap<Point, { readonly value: Value }>();
+  return (point) => {
+    let kept = made.get(point);
+    if (kept === undefined) {
+      kept = { value: make(point) };
+      made.set(point, kept);
+    }
+    return kept.value;
+  };
+}
+
+export const outcomesAt = oncePerPoint((point) => outcomesOf([point]));
+
+/** By LATENCY_BOUNDS_SECONDS, of all routes. */
+export const bucketsAt = oncePerPoint(({ routes }) => summed(Object.values(routes).map(({ buckets }) => buckets)));
+
+/** Requests a second of each route. */
+export const ratesAt = oncePerPoint((point): ReadonlyMap<string, number> => {
+  const seconds = secondsOf(point);
+  const rates = new Map<string, number>();
+  for (const [route, { outcomes }] of Object.entries(point.routes)) {
+    let sum = 0;
+    for (const outcome of OUTCOMES) sum += outcomes[outcome] ?? 0;
+    rates.set(route, sum / seconds);
+  }
+  return rates;
+});
+
+export function addedUp(all: readonly Outcomes[]): Outcomes {
+  const sum = none();
+  for (const one of all) for (const outcome of OUTCOMES) sum[outcome] += one[outcome];
+  return sum;
+}
+
+export const summed = (all: readonly (readonly number[])[]): readonly number[] =>
+  (all[0] ?? []).map((_, index) => all.reduce((sum, counts) => sum + (counts[index] ?? 0), 0));
 
 export const sumOf = (outcomes: Outcomes, wanted: readonly Outcome[] = OUTCOMES): number =>
   wanted.reduce((sum, outcome) => sum + outcomes[outcome], 0);
@@ -98,17 +139,6 @@ export function tenantsOf(points: readonly Point[]): readonly TenantTraffic[] {
 }
 
 export const OTHER = "other";
-
-export function bucketsOf(points: readonly Point[]): readonly number[] {
-  const sum = LATENCY_BOUNDS_SECONDS.map(() => 0);
-  sum.push(0);
-  for (const { routes } of points) {
-    for (const { buckets } of Object.values(routes)) {
-      for (const [index, value] of buckets.entries()) sum[index] = (sum[index] ?? 0) + value;
-    }
-  }
-  return sum;
-}
 
 /** In milliseconds, within its bucket by straight lines, as Prometheus does; null: nothing was asked. */
 export function quantileMs(buckets: readonly number[], quantile: number): number | null {

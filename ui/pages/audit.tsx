@@ -106,7 +106,7 @@ const Entries = ({ of }: { readonly of: readonly AuditEntry[] }): VNode => (
           <th scope="col">Operation</th>
           <th scope="col">On</th>
           <th scope="col">Outcome</th>
-          <th scope="col">Before → after</th>
+          <th scope="col">Before, after</th>
           <th scope="col">From</th>
         </tr>
       </thead>
@@ -134,7 +134,7 @@ const Entries = ({ of }: { readonly of: readonly AuditEntry[] }): VNode => (
                   </summary>
                   <pre>
                     {JSON.stringify(entry.before, null, 1)}
-                    {"\n→\n"}
+                    {"\n\n"}
                     {JSON.stringify(entry.after, null, 1)}
                   </pre>
                 </details>

@@ -10,13 +10,15 @@ import type {
 } from "../../src/admin/contract.ts";
 import { duration, percent, rate } from "../model/format.ts";
 import {
-  bucketsOf,
+  addedUp,
+  bucketsAt,
   type Outcomes,
-  outcomesOf,
+  outcomesAt,
   type Point,
   quantileMs,
   secondsOf,
   servedWell,
+  summed,
   sumOf,
   tenantsOf,
   within,
@@ -66,11 +68,12 @@ function Now(): VNode {
   const last = within(ticks.value, 10_000);
   const minute = within(ticks.value, MINUTE_MS);
   const seconds = last.reduce((sum, point) => sum + secondsOf(point), 0);
-  const outcomes = outcomesOf(last);
+  const outcomes = addedUp(last.map(outcomesAt));
   const each = (value: number): string => (seconds === 0 ? "–" : rate(value / seconds));
   const well = servedWell(outcomes);
   const failed = outcomes.error + outcomes.shed;
-  const [p50, p99] = [0.5, 0.99].map((quantile) => quantileMs(bucketsOf(minute), quantile));
+  const buckets = summed(minute.map(bucketsAt));
+  const [p50, p99] = [0.5, 0.99].map((quantile) => quantileMs(buckets, quantile));
   const replaced = degradedOf(outcomes);
   return (
     <dl class="tiles" aria-label="Now">

@@ -3,7 +3,7 @@
  * numbers are drawn at most once a frame.
  */
 import type { VNode } from "preact";
-import { type Signal, useSignal } from "@preact/signals";
+import { type Signal, signal, useSignal } from "@preact/signals";
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import uPlot from "uplot";
 import { themeTurn } from "../state/theme.ts";
@@ -29,11 +29,13 @@ export interface ChartProps {
   readonly empty: string;
 }
 
+/** Who reads one chart as a table reads them all so. */
+const asTable = signal(false);
+
 const MAX_LEGEND = 12;
 const MAX_ROWS = 60;
 
 export function Chart(props: ChartProps): VNode {
-  const asTable = useSignal(false);
   const pointed = useSignal<number | null>(null);
   const { name, times, lines, empty } = props;
   if (times.length === 0) return <Empty>{empty}</Empty>;

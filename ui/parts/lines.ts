@@ -2,12 +2,14 @@
 import type { ChartLine } from "./chart.tsx";
 import { paletteOf } from "./chart.tsx";
 import {
-  bucketsOf,
+  bucketsAt,
   GROUPS,
   OTHER,
+  outcomesAt,
   outcomesOf,
   type Point,
   quantileMs,
+  ratesAt,
   secondsOf,
   SERVED_BY,
   sumOf,
@@ -16,7 +18,7 @@ import {
 
 /** A second, of all routes. */
 export function outcomeLines(points: readonly Point[]): readonly ChartLine[] {
-  const sums = points.map((point) => ({ outcomes: outcomesOf([point]), seconds: secondsOf(point) }));
+  const sums = points.map((point) => ({ outcomes: outcomesAt(point), seconds: secondsOf(point) }));
   return GROUPS.map(({ id, label, outcomes: grouped }) => ({
     label,
     colour: `--${id}`,
@@ -43,7 +45,7 @@ const QUANTILES = [
 ] as const;
 
 export function latencyLines(points: readonly Point[]): readonly ChartLine[] {
-  const buckets = points.map((point) => bucketsOf([point]));
+  const buckets = points.map(bucketsAt);
   return QUANTILES.map(([quantile, label], index) => ({
     label,
     colour: paletteOf(index),
@@ -55,14 +57,9 @@ const MAX_ROUTES = 50;
 
 /** The busiest routes, each a line. */
 export function routeLines(points: readonly Point[]): readonly ChartLine[] {
+  const rates = points.map(ratesAt);
   const totals = new Map<string, number>();
-  for (const { routes } of points) {
-    for (const [route, { outcomes }] of Object.entries(routes)) {
-      let sum = totals.get(route) ?? 0;
-      for (const value of Object.values(outcomes)) sum += value;
-      totals.set(route, sum);
-    }
-  }
+  for (const of of rates) for (const [route, rate] of of) totals.set(route, (totals.get(route) ?? 0) + rate);
   const busiest = [...totals].sort(([, a], [, b]) => b - a).slice(0, MAX_ROUTES);
   return busiest
     .map(([route]) => route)
@@ -70,11 +67,7 @@ export function routeLines(points: readonly Point[]): readonly ChartLine[] {
     .map((route, index) => ({
       label: route,
       colour: paletteOf(index),
-      values: points.map((point) => {
-        let sum = 0;
-        for (const value of Object.values(point.routes[route]?.outcomes ?? {})) sum += value;
-        return sum / secondsOf(point);
-      }),
+      values: rates.map((of) => of.get(route) ?? 0),
     }));
 }
 

@@ -4,9 +4,10 @@
  * as lost, too: the gateway says something every five seconds.
  */
 import { computed, signal } from "@preact/signals";
-import { API_BASE, type LiveTick } from "../../src/admin/contract.ts";
+import { API_BASE, LIVE_PROTOCOL, type LiveTick } from "../../src/admin/contract.ts";
 
-const SUBPROTOCOL = "weir.live.1";
+/** The gateway closes each socket so every five minutes: nothing is lost, it is to be opened again. */
+const LET_IN_ANEW = 4_000;
 const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 30_000;
 const SILENT_MS = 12_000;
@@ -52,20 +53,24 @@ export function startLive(): () => void {
     if (link.value.kind === "lost") link.value = { ...link.value, nextTryAtMs: undefined };
     const url = new URL(`${API_BASE}/live`, location.href);
     url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
-    const opened = new WebSocket(url, SUBPROTOCOL);
+    const opened = new WebSocket(url, LIVE_PROTOCOL);
+    let heard = false;
     socket = opened;
     silent();
     opened.addEventListener("message", ({ data }) => {
       if (socket !== opened || stopped) return;
       const tick = tickOf(data);
       if (tick === undefined) return;
+      heard = true;
       failures = 0;
       silent();
       if (link.value.kind !== "live") link.value = { kind: "live" };
       ticks.value = [...ticks.value.slice(-(MAX_TICKS - 1)), tick];
     });
-    opened.addEventListener("close", () => {
-      if (socket === opened) lost();
+    opened.addEventListener("close", ({ code }) => {
+      if (socket !== opened || stopped) return;
+      if (code === LET_IN_ANEW && heard) open();
+      else lost();
     });
   };
   open();
