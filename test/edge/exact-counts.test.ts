@@ -37,11 +37,17 @@ async function configOf(): Promise<Config> {
     version: 1,
     origins: { app: { url: "https://app.example" } },
     identity: [{ type: "anonymous", plan: "open" }],
-    plans: { open: { limits: { requests: { rate: "100000/s", burst: 200_000 } } } },
+    plans: { open: { limits: { requests: { rate: "100000/s", burst: 200_000, deadline: "5s" } } } },
     tenants: {},
     routes: [
       { id: "all", match: { path: "/shop/*" }, origin: "app" },
-      { id: "tight", match: { path: "/tight" }, origin: "app", cost: 3, limits: { few: { rate: "1/h", burst: 30 } } },
+      {
+        id: "tight",
+        match: { path: "/tight" },
+        origin: "app",
+        cost: 3,
+        limits: { few: { rate: "1/h", burst: 30, deadline: "5s" } },
+      },
     ],
   };
   const loaded = await loadConfig(JSON.stringify(file), { configVersion: 1, readPage: async () => undefined });

@@ -11,7 +11,7 @@ const ROUTES = {
       match: { path: "/dear" },
       origin: "app",
       cost: 2,
-      limits: { shadowed: { rate: "1/h", burst: 2, mode: "shadow" } },
+      limits: { shadowed: { rate: "1/h", burst: 2, mode: "shadow", deadline: "5s" } },
     },
     { id: "all", match: { path: "/*" }, origin: "app" },
   ],
@@ -33,7 +33,7 @@ describe("a gateway", () => {
   it("counts a request by route, origin and outcome, and by tenant what was asked, admitted or not, in tokens", async () => {
     const gateway = await Gateway.of({
       ...ROUTES,
-      plans: { open: { limits: { requests: { rate: "1/h", burst: 7 } } } },
+      plans: { open: { limits: { requests: { rate: "1/h", burst: 7, deadline: "5s" } } } },
     });
     const caller = await withKey("192.0.2.1");
     await gateway.statuses(3, caller, "/dear");
