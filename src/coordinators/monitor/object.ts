@@ -32,6 +32,8 @@ const EVALUATE_EVERY_MS = 5_000;
 const QUIET_TICK_MS = 5_000;
 /** The alarm never comes sooner than this after the last one, whatever is due: no fault makes it spin. */
 const LEAST_ALARM_GAP_MS = 50;
+/** A Metrics object that cannot be read takes no flushes either, and those that fail are not counted anywhere. */
+const READING_WEIGHS = 3;
 const MAX_SETTINGS_CHARACTERS = 1_500_000;
 const DEFAULT_SPIKE_FOR_MS = 120_000;
 
@@ -243,7 +245,7 @@ export class Monitor extends DurableObject<Env> implements MonitorProtocol {
     }
     this.#recorder.sample(nowMs);
     if (hasChanged) this.#changedAtMs = nowMs;
-    if (failed > 0) this.#lately.noteGrown("weir_metrics_flush_failures_total", failed);
+    if (failed > 0) this.#lately.noteGrown("weir_metrics_flush_failures_total", failed * READING_WEIGHS);
     if (Math.abs(nowMs - this.#evaluatedAtMs) >= EVALUATE_EVERY_MS) {
       const { grown, requests } = this.#lately.takeGrown();
       this.#counterConditions = [

@@ -31,11 +31,12 @@ export class MonitorStorage {
 
   constructor(storage: DurableObjectStorage) {
     this.#storage = storage;
+    // `events` stands before `body`: all of them are read when the object begins, and a body can be many pages long.
     storage.sql.exec(`
       CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
       CREATE TABLE IF NOT EXISTS reading (shard INTEGER NOT NULL, part INTEGER NOT NULL, body TEXT NOT NULL, PRIMARY KEY (shard, part)) WITHOUT ROWID;
-      CREATE TABLE IF NOT EXISTS minute (at_ms INTEGER PRIMARY KEY, body TEXT NOT NULL, events TEXT NOT NULL);
-      CREATE TABLE IF NOT EXISTS hour (at_ms INTEGER PRIMARY KEY, body TEXT NOT NULL, events TEXT NOT NULL);
+      CREATE TABLE IF NOT EXISTS minute (at_ms INTEGER PRIMARY KEY, events TEXT NOT NULL, body TEXT NOT NULL);
+      CREATE TABLE IF NOT EXISTS hour (at_ms INTEGER PRIMARY KEY, events TEXT NOT NULL, body TEXT NOT NULL);
       CREATE TABLE IF NOT EXISTS demand (at_ms INTEGER PRIMARY KEY, body TEXT NOT NULL);
     `);
     storage.sql.exec("INSERT OR IGNORE INTO meta (name, value) VALUES ('schema', ?)", String(SCHEMA_VERSION));

@@ -90,13 +90,8 @@ function takeTenants(
 
 /** Undefined: nothing is. */
 function above(counts: readonly number[], known: readonly number[] = []): number[] | undefined {
-  let isAbove = false;
-  const increase = counts.map((count, place) => {
-    const more = Math.max(0, count - (known[place] ?? 0));
-    isAbove ||= more > 0;
-    return more;
-  });
-  return isAbove ? increase : undefined;
+  if (!counts.some((count, place) => count > (known[place] ?? 0))) return undefined;
+  return counts.map((count, place) => Math.max(0, count - (known[place] ?? 0)));
 }
 
 const highest = (counts: readonly number[], known: readonly number[] = []): readonly number[] =>
