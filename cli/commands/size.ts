@@ -19,7 +19,7 @@ export const sizeCommand = defineCommand({
   meta: {
     name: "size",
     description:
-      "Limits that fit what was asked: rate = demand at p99 over 10 s, times 1.2; burst = the fullest second, at least one second of the rate; concurrency = arrivals at p99 times mean seconds (Little's law), times 1.2",
+      "Limits that fit what was asked: rate = demand at p99 over 10 s, times 1.2; burst = the fullest second, at least one second of the rate; concurrency = arrivals at p99 times mean seconds (Little's law), times 1.2, and three times the root of that",
   },
   args: {
     hours: { type: "string", description: `How far back, 1 to ${MAX_HOURS}`, default: "24" },
@@ -36,10 +36,10 @@ export const sizeCommand = defineCommand({
     if (hours > MAX_HOURS) throw new CliError(`--hours must be ${MAX_HOURS} at most`, EXIT.usage);
     const demand = await callAdmin<DemandReply>(args.state, { method: "GET", path: `/demand?hours=${hours}` });
     const file = await readFile(args.state);
-    const shed = shedByOrigin(await readCounters(args.state));
+    const counted = countedByOrigin(await readCounters(args.state));
     const recorded = {
       tenants: demand.tenants.filter(({ tenant }) => tenant !== OTHERS && tenant !== NOBODY),
-      origins: demand.origins.map((origin) => ({ ...origin, shed: shed.get(origin.origin) ?? 0 })),
+      origins: demand.origins.map((origin) => ({ ...origin, ...(counted.get(origin.origin) ?? UNCOUNTED) })),
     };
     const named = recorded.tenants.map(({ tenant }) => tenant);
     const sizing = size(recorded, inForceOf(file, await readTenants(args.state, file, named)), args.tighten);
@@ -65,16 +65,28 @@ async function readFile(state: string | undefined): Promise<ConfigFile> {
   throw new CliError("the config in force is of another version than this command line");
 }
 
-const REFUSED = /^weir_bulkhead_refused_total\{origin="([^"]*)",reason="(?:slots|load)"\}$/;
+const SHED = /^weir_bulkhead_refused_total\{origin="([^"]*)",reason="(?:slots|load)"\}$/;
+const REQUESTS = /^weir_requests_total\{origin="([^"]*)",route="[^"]*",outcome="([^"]*)"\}$/;
+const ANSWERED: readonly string[] = ["origin", "cache", "stale", "snapshot", "failover"];
+const UNCOUNTED = { shed: 0, requests: 0, answered: 0 };
 
-/** Since counting began: calls that the origin's bulkhead did not make. */
-function shedByOrigin(counters: ReadonlyMap<string, number>): ReadonlyMap<string, number> {
-  const shed = new Map<string, number>();
+/** Since counting began. */
+function countedByOrigin(counters: ReadonlyMap<string, number>): ReadonlyMap<string, typeof UNCOUNTED> {
+  const counted = new Map<string, typeof UNCOUNTED>();
+  const of = (origin: string): typeof UNCOUNTED => {
+    const known = counted.get(origin) ?? { ...UNCOUNTED };
+    counted.set(origin, known);
+    return known;
+  };
   for (const [series, count] of counters) {
-    const origin = REFUSED.exec(series)?.[1];
-    if (origin !== undefined) shed.set(origin, (shed.get(origin) ?? 0) + count);
+    const shedAt = SHED.exec(series)?.[1];
+    if (shedAt !== undefined) of(shedAt).shed += count;
+    const [, origin, outcome = ""] = REQUESTS.exec(series) ?? [];
+    if (origin === undefined) continue;
+    of(origin).requests += count;
+    if (ANSWERED.includes(outcome)) of(origin).answered += count;
   }
-  return shed;
+  return counted;
 }
 
 /** Those that the file does not name. */

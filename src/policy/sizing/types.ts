@@ -22,8 +22,10 @@ export interface RecordedOrigin {
   /** At once. */
   readonly concurrencyP99: number;
   readonly meanSeconds: number;
-  /** Calls that its bulkhead did not make. */
+  /** Since counting began: calls that its bulkhead did not make, requests, and those that it or what is stored answered. */
   readonly shed: number;
+  readonly requests: number;
+  readonly answered: number;
 }
 
 /** Keys of the config file, from its top. */

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
+  atMostAtOnce,
   callsAtOnce,
   HEADROOM,
   recommend,
@@ -8,7 +9,7 @@ import {
   SHED_FROM_RATIO,
   stepUp,
 } from "../../../src/policy/sizing/recommend.ts";
-import { asked } from "./recorded.ts";
+import { asked, originAsked } from "./recorded.ts";
 
 describe("a step", () => {
   it.each([
@@ -45,10 +46,10 @@ describe("what is recommended", () => {
   it.each([
     // p99, peak, mean seconds -> rate, burst, at once
     [0, 0, 0, 1, 1, 1],
-    [8, 4, 0.05, 10, 10, 1],
-    [30, 90, 0.1, 40, 90, 4],
-    [30, 91, 1, 40, 95, 40],
-    [500, 2_000, 0.25, 600, 2_000, 150],
+    [8, 4, 0.05, 10, 10, 3],
+    [30, 90, 0.1, 40, 90, 10],
+    [30, 91, 1, 40, 95, 55],
+    [500, 2_000, 0.25, 600, 2_000, 200],
   ])(
     "of %d/s, %d in the fullest second, %d s each: %d/s, burst %d, %d at once",
     (p99, peakTokens, meanSeconds, ...size) => {
@@ -68,18 +69,22 @@ describe("what is recommended", () => {
     expect(callsAtOnce(asked("a", 100, { admitted: 0, throttled: 90, meanSeconds: 0.1 }))).toBeCloseTo(10);
   });
 
-  it("of an origin leaves its callers below the load at which they are shed", () => {
+  it("of an origin leaves its callers below the load at which they are shed, with those that were shed", () => {
     for (const concurrencyP99 of [0.2, 3, 14, 70, 900]) {
-      const slots = recommendConcurrency({
-        origin: "o",
-        p50: 0,
-        p95: 0,
-        p99: 0,
-        concurrencyP99,
-        meanSeconds: 1,
-        shed: 0,
-      });
+      const slots = recommendConcurrency(originAsked({ concurrencyP99 }));
       expect(concurrencyP99 * HEADROOM).toBeLessThanOrEqual(slots * SHED_FROM_RATIO);
+      const shed = recommendConcurrency(originAsked({ concurrencyP99, shed: 1_000 }));
+      expect(2 * concurrencyP99 * HEADROOM).toBeLessThanOrEqual(shed * SHED_FROM_RATIO);
+    }
+  });
+
+  it("of calls at once covers how many there happen to be: of independent arrivals more in 2 of 100 at most", () => {
+    for (const mean of [0.05, 0.5, 1, 5, 50]) {
+      const slots = stepUp(atMostAtOnce(mean));
+      let atMost = 0;
+      // Poisson.
+      for (let calls = 0, chance = Math.exp(-mean); calls <= slots; calls++, chance *= mean / calls) atMost += chance;
+      expect(1 - atMost).toBeLessThan(0.02);
     }
   });
 });

@@ -28,6 +28,8 @@ export const originAsked = (more: Partial<RecordedOrigin> = {}): RecordedOrigin 
   concurrencyP99: 3,
   meanSeconds: 0.1,
   shed: 0,
+  requests: 1_000,
+  answered: 1_000,
   ...more,
 });
 

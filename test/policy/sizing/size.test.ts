@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { size } from "../../../src/policy/sizing/size.ts";
-import type { RecordedTenant, Sizing, TenantInForce } from "../../../src/policy/sizing/types.ts";
+import type { RecordedOrigin, RecordedTenant, Sizing, TenantInForce } from "../../../src/policy/sizing/types.ts";
 import { asked, bucket, inForce, limited, originAsked, shop } from "./recorded.ts";
 
 const PLAN = ["plans", "free", "limits", "requests"];
@@ -130,7 +130,7 @@ describe("a limit that throttles who behaves", () => {
       ratePerSecond: 9,
       burstTokens: 15,
     });
-    expect(sizeOf(slow, mixed).proposals).toContainEqual({ kind: "slots", place: slots.place, slots: 5 });
+    expect(sizeOf(slow, mixed).proposals).toContainEqual({ kind: "slots", place: slots.place, slots: 15 });
   });
 
   it("counts callers by address, of whom only that is said", () => {
@@ -161,79 +161,80 @@ describe("a limit that isolates nobody", () => {
 describe("an origin's slots", () => {
   const known = ["a", "b", "c", "loud"].map((name) => limited(name, [bucket(1_000)]));
   const tenants = [asked("a", 5), asked("b", 5), asked("c", 5), asked("loud", 100)];
+  const shopAsked = (more: Partial<RecordedOrigin>): RecordedOrigin =>
+    originAsked({ p99: 115, concurrencyP99: 12, ...more });
   const sizeShop = (
-    shed: number,
+    more: Partial<RecordedOrigin>,
     origin = shop(10),
     who: readonly RecordedTenant[] = tenants,
     tighten = false,
-  ): Sizing =>
-    size({ tenants: who, origins: [originAsked({ shed, concurrencyP99: 12 })] }, inForce(known, [origin]), tighten);
+  ): Sizing => size({ tenants: who, origins: [shopAsked(more)] }, inForce(known, [origin]), tighten);
+  const own = (slots: number, tenant = "loud") => [{ kind: "slots", place: ["tenants", tenant, "concurrency"], slots }];
 
-  it("are capped for each tenant where a noisy one had calls shed, so that the others' needs are left", () => {
-    const { findings, proposals } = sizeShop(40);
+  it("are taken from who took most of them where calls were shed, so that what the others need is left", () => {
+    const { findings, proposals } = sizeShop({ shed: 40 });
     expect(findings.map(({ kind, tenants: about }) => [kind, about])).toEqual([
       ["noisy", ["loud"]],
       ["throttles-well-behaved", ["a", "b", "c"]],
     ]);
     // 10 slots, 7 before callers are shed; the others need 3 × 5/s × 0.1 s × 1.2 = 1.8.
-    expect(proposals).toEqual([{ kind: "slots", place: ["origins", "shop", "concurrencyPerTenant"], slots: 5 }]);
+    expect(proposals).toEqual(own(5));
+    // One in ten requests is answered, in ten times the mean; one call at once is left to everybody.
+    expect(sizeShop({ shed: 40, answered: 100 }).proposals).toEqual(own(1));
   });
 
-  it("are capped no lower than what one of the others needs, and not raised where somebody takes most of them", () => {
-    const slow = tenants.map((one) => (one.tenant === "loud" ? one : { ...one, meanSeconds: 0.5 }));
-    expect(sizeShop(40, shop(8), slow).proposals).toEqual([
-      { kind: "slots", place: ["origins", "shop", "concurrencyPerTenant"], slots: 3 },
-    ]);
-    expect(sizeShop(40, shop(10, 5)).proposals).toEqual([]);
+  it("are not taken from who has no more than is left, or is not in the file", () => {
+    const held = (more: Partial<TenantInForce>): Sizing => {
+      const all = known.map((one) => (one.tenant === "loud" ? { ...one, ...more } : one));
+      return size({ tenants, origins: [shopAsked({ shed: 40 })] }, inForce(all, [shop(10)]), false);
+    };
+    const place = ["plans", "free", "concurrency"];
+    expect(held({ concurrency: { place, slots: 5 } }).proposals).toEqual([]);
+    expect(held({ concurrency: { place, slots: 6 } }).proposals).toEqual(own(5));
+    expect(held({ byApi: true }).proposals).toEqual([]);
   });
 
   it("are not said to be taken by who is noisy elsewhere, and held by its limit", () => {
-    const held = tenants.map((one) =>
+    const quick = tenants.map((one) =>
       one.tenant === "loud" ? { ...one, throttled: 99_000, meanSeconds: 0.001 } : one,
     );
-    const [, found] = sizeShop(40, shop(10), held).findings;
+    const [, found] = sizeShop({ shed: 40 }, shop(10), quick).findings;
     expect(found?.why).toContain("no tenant takes far more than the others");
   });
 
-  it("are too few where calls were shed and nobody is noisy", () => {
+  it("are too few where calls were shed and nobody takes far more than the others", () => {
     const alike = tenants.filter(({ tenant }) => tenant !== "loud");
-    const { findings, proposals } = sizeShop(40, shop(10), alike);
+    const { findings, proposals } = sizeShop({ shed: 40 }, shop(10), alike);
     expect(findings.at(-1)).toMatchObject({
       kind: "throttles-well-behaved",
       place: ["origins", "shop", "concurrency"],
       tenants: [],
     });
-    expect(proposals).toEqual([{ kind: "slots", place: ["origins", "shop", "concurrency"], slots: 25 }]);
-    expect(sizeShop(40, shop(30), alike).proposals).toEqual([]);
+    expect(proposals).toEqual([{ kind: "slots", place: ["origins", "shop", "concurrency"], slots: 30 }]);
+    expect(sizeShop({ shed: 40 }, shop(30), alike).proposals).toEqual([]);
   });
 
   it("isolate nobody where one tenant's limits let it take them all, though nothing was shed yet", () => {
-    const found = sizeShop(0).findings.find(({ kind }) => kind === "isolates-nobody");
-    expect(found).toMatchObject({
-      place: ["origins", "shop", "concurrencyPerTenant"],
-      tenants: ["a", "b", "c", "loud"],
-    });
-    expect(sizeShop(0).proposals).toEqual([]);
-    expect(sizeShop(0, shop(100), tenants, true).proposals).toContainEqual({
-      kind: "slots",
-      place: ["origins", "shop", "concurrencyPerTenant"],
-      slots: 15,
-    });
-    expect(sizeShop(0, shop(10, 4)).findings.filter(({ kind }) => kind === "isolates-nobody")).toEqual([]);
+    const found = sizeShop({}).findings.find(({ kind }) => kind === "isolates-nobody");
+    const place = ["origins", "shop", "concurrencyPerTenant"];
+    expect(found).toMatchObject({ place, tenants: ["a", "b", "c", "loud"] });
+    expect(sizeShop({}).proposals).toEqual([]);
+    expect(sizeShop({}, shop(100), tenants, true).proposals).toContainEqual({ kind: "slots", place, slots: 25 });
+    expect(sizeShop({}, shop(10, 4)).findings.filter(({ kind }) => kind === "isolates-nobody")).toEqual([]);
   });
 
-  it("are capped, too, where one of another plan takes most of them within its limits", () => {
+  it("are taken, too, from one of another plan that stays within its limits", () => {
     const gold = [...known.slice(0, 3), limited("big", [bucket(1_000, 1_000, "gold")], { plan: "gold" })];
     const who = [...tenants.slice(0, 3), asked("big", 100)];
-    const origins = [originAsked({ shed: 40, concurrencyP99: 12 })];
+    const origins = [shopAsked({ shed: 40 })];
     const { findings, proposals } = size({ tenants: who, origins }, inForce(gold, [shop(10)]), false);
     expect(findings.some(({ kind }) => kind === "noisy")).toBe(false);
     expect(findings.at(-1)).toMatchObject({ kind: "throttles-well-behaved", tenants: ["a", "b", "c"] });
-    expect(proposals).toEqual([{ kind: "slots", place: ["origins", "shop", "concurrencyPerTenant"], slots: 5 }]);
+    expect(proposals).toEqual(own(5, "big"));
   });
 
   it("are not sized where there are none", () => {
-    expect(sizeShop(40, { origin: "shop" }).proposals).toEqual([]);
+    expect(sizeShop({ shed: 40 }, { origin: "shop" }).proposals).toEqual([]);
   });
 });
 
