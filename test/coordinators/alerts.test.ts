@@ -185,6 +185,16 @@ describe("delivering alerts", () => {
         expect(deliveries.filter(({ state }) => state !== "delivered")).toEqual([]);
         expect(alerts.filter(({ state, kind }) => state !== "resolved" && kind !== "watchdog")).toEqual([]);
         for (const [id, count] of times) expect(count).toBe(1 + (deaths.get(id) ?? 0));
+        // Of each alert in turn: begun, ended.
+        const told = [...new Map(calls.map((call) => [call.id, call.alerts])).values()].flat();
+        for (const origin of ["o1", "o2", "o3"]) {
+          const own = told
+            .filter((line) => line.startsWith(`breaker|origin=${origin} `))
+            .map((line) => line.split(" ")[1]);
+          expect(own.length).toBeGreaterThan(0);
+          expect(own).toEqual(own.map((_, index) => (index % 2 === 0 ? "firing" : "resolved")));
+          expect(own.at(-1)).toBe("resolved");
+        }
         expect([...times.keys()].toSorted()).toEqual(deliveries.map(({ id }) => id).toSorted());
       }),
   );
@@ -246,8 +256,8 @@ describe("delivering alerts", () => {
       };
       await turns(12, many);
       await turns(15, []);
-      const { deliveries } = watch.alerts.view();
-      expect(deliveries.every(({ state }) => state === "waiting")).toBe(true);
+      const waiting = watch.storage.sql.exec("SELECT COUNT(*) AS n FROM delivery WHERE state = 'waiting'").one();
+      expect(waiting["n"]).toBe(1_000);
       await watch.run(600_000, []);
       const told = calls.flatMap(({ alerts }) => alerts);
       expect(told.filter((line) => line.endsWith("firing"))).toHaveLength(990);

@@ -74,6 +74,16 @@ describe("what the Monitor hears of a breaker", () => {
     expect(new Set(steps()).size).toBe(steps().length);
   });
 
+  it("goes by an alarm of its own where no probe is due", async () => {
+    isAway = true;
+    await origin().reset({ v: 1, settings, reason: "as new", by: "ann" });
+    await vi.waitUntil(async () => (await origin().status()).news.failures > 0, 5_000);
+    isAway = false;
+    await evictDurableObject(origin());
+    expect(await runDurableObjectAlarm(origin())).toBe(true);
+    expect(steps()).toEqual(["closed>closed"]);
+  });
+
   it("keeps the newest 200, and counts what was dropped", async () => {
     isAway = true;
     const byHand = { v: 1, settings, reason: "drill", by: "ann" } as const;
