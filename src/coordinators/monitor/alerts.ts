@@ -12,9 +12,11 @@ import { AlertTable } from "./alert-table.ts";
 import { DELIVERY_TIMEOUT_MS, tryDelivery } from "./delivery.ts";
 import { type DueDelivery, OutboxTable } from "./outbox-table.ts";
 
-/** Tries at once, and rounds of them in a row: more waits for the next alarm. */
-const TRIES_AT_ONCE = 10;
+/** Tries in one round, as the platform has connections at once; rounds in a row: more waits for the next alarm. */
+const TRIES_AT_ONCE = 6;
 const MAX_ROUNDS = 10;
+/** One that is slow holds up nobody but itself. */
+const TRIES_AT_ONE_RECEIVER = 3;
 /** A try whose end was never stored is made again after this. */
 const LOST_TRY_MS = DELIVERY_TIMEOUT_MS + 5_000;
 
@@ -30,6 +32,8 @@ export class Alerts {
   readonly #outbox: OutboxTable;
   #alerts: ReadonlyMap<string, Alert>;
   #silences: readonly Silence[];
+  /** Tries under way, by receiver. */
+  readonly #underWay = new Map<string, number>();
   #nextAtMs = 0;
   #passedOver = 0;
 
@@ -66,9 +70,10 @@ export class Alerts {
     return this.#nextAtMs;
   }
 
-  /** When `deliverDue` has something to do; undefined: nothing waits. */
+  /** When `deliverDue` has something to do; undefined: nothing waits, but for what waits for tries under way. */
   dueAtMs(): number | undefined {
-    return this.#outbox.dueAtMs();
+    const free = this.#outbox.heads().filter(({ receiver }) => this.#mayTry(receiver));
+    return free.length === 0 ? undefined : Math.min(...free.map(({ at_ms }) => at_ms));
   }
 
   /** Tries what is due, also what becomes due by it. May be called while it runs: no try is made twice. */
@@ -76,20 +81,36 @@ export class Alerts {
     for (let round = 0; round < MAX_ROUNDS; round++) {
       const due = this.#storage.transactionSync(() => this.#begin(Date.now()));
       if (due.length === 0) return;
-      await Promise.all(due.map((delivery) => this.#deliver(delivery, settings)));
+      const tries = due.map((delivery) => this.#deliver(delivery, settings));
+      // All of them end, whatever becomes of one: each gives its place back.
+      const failed = (await Promise.allSettled(tries)).find((one) => one.status === "rejected");
+      if (failed !== undefined) throw failed.reason;
     }
   }
 
+  #mayTry(receiverId: string, more = 0): boolean {
+    return (this.#underWay.get(receiverId) ?? 0) + more < TRIES_AT_ONE_RECEIVER;
+  }
+
   #begin(nowMs: number): readonly DueDelivery[] {
-    const due = this.#outbox.begin(nowMs, nowMs + LOST_TRY_MS, TRIES_AT_ONCE);
+    const due: DueDelivery[] = [];
+    for (const { number, receiver, at_ms } of this.#outbox.heads()) {
+      const more = due.filter(({ notification }) => notification.receiverId === receiver).length;
+      if (due.length >= TRIES_AT_ONCE || at_ms > nowMs || !this.#mayTry(receiver, more)) continue;
+      const delivery = this.#outbox.begin(number, nowMs, nowMs + LOST_TRY_MS);
+      if (delivery !== undefined) due.push(delivery);
+    }
     const first = due.filter(({ isFirst }) => isFirst).flatMap(({ notification }) => notification.alerts);
     if (first.length > 0) this.#noteFirstTry(first, nowMs);
     return due;
   }
 
   async #deliver({ notification, attempt, countedFromMs }: DueDelivery, settings: AlertSettings): Promise<void> {
-    const receiver = settings.receivers.find(({ id }) => id === notification.receiverId);
+    const { receiverId } = notification;
+    const receiver = settings.receivers.find(({ id }) => id === receiverId);
+    this.#underWay.set(receiverId, (this.#underWay.get(receiverId) ?? 0) + 1);
     const tried = await tryDelivery(notification, receiver, this.#env, Date.now());
+    this.#underWay.set(receiverId, (this.#underWay.get(receiverId) ?? 1) - 1);
     // A receiver that is gone will not come back under this delivery.
     const fate =
       receiver === undefined

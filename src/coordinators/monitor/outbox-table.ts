@@ -24,6 +24,8 @@ export interface DueDelivery {
   readonly countedFromMs: number;
 }
 
+export type Head = { readonly number: number; readonly receiver: string; readonly at_ms: number };
+
 type Row = {
   readonly id: string;
   readonly receiver: string;
@@ -56,7 +58,7 @@ export class OutboxTable {
         next_attempt_at_ms INTEGER,
         last_result TEXT
       );
-      CREATE INDEX IF NOT EXISTS delivery_waiting ON delivery (state, receiver, alert_group, number);
+      CREATE INDEX IF NOT EXISTS delivery_waiting ON delivery (state, receiver, alert_group, number, next_attempt_at_ms);
     `);
   }
 
@@ -81,34 +83,31 @@ export class OutboxTable {
     );
   }
 
-  /** When the next try is due; undefined: nothing waits. */
-  dueAtMs(): number | undefined {
-    const sql = `SELECT MIN(next_attempt_at_ms) AS at_ms FROM delivery WHERE ${HEADS}`;
-    return this.#sql.exec<{ at_ms: number | null }>(sql).one().at_ms ?? undefined;
+  /** The oldest that waits of each group of each receiver, the oldest first, with the time of its next try. */
+  heads(): readonly Head[] {
+    // SQLite takes the other columns from the row that has the minimum.
+    const sql = `SELECT MIN(number) AS number, receiver, next_attempt_at_ms AS at_ms FROM delivery
+      WHERE state = 'waiting' GROUP BY receiver, alert_group ORDER BY 1`;
+    return this.#sql.exec<Head>(sql).toArray();
   }
 
-  /** Takes what is due, at most `most`; each is due again at `againAtMs` should its end never be stored. */
-  begin(nowMs: number, againAtMs: number, most: number): readonly DueDelivery[] {
-    const sql = `SELECT * FROM delivery WHERE ${HEADS} AND next_attempt_at_ms <= ? ORDER BY number LIMIT ?`;
-    return this.#sql
-      .exec<Row>(sql, nowMs, most)
-      .toArray()
-      .flatMap((row) => {
-        const notification = parseNotification(parseJson(row.body));
-        if (notification === undefined) {
-          this.#end(row.id, "dead", "what is stored cannot be read");
-          return [];
-        }
-        this.#sql.exec(
-          `UPDATE delivery SET attempts = attempts + 1, next_attempt_at_ms = ?,
-           first_attempt_at_ms = COALESCE(first_attempt_at_ms, ?) WHERE id = ?`,
-          againAtMs,
-          nowMs,
-          row.id,
-        );
-        const isFirst = row.first_attempt_at_ms === null;
-        return [{ notification, attempt: row.attempts + 1, isFirst, countedFromMs: row.counted_from_ms }];
-      });
+  /** Takes one to be tried; it is due again at `againAtMs` should its end never be stored. Undefined: it cannot be read. */
+  begin(number: number, nowMs: number, againAtMs: number): DueDelivery | undefined {
+    const row = this.#sql.exec<Row>("SELECT * FROM delivery WHERE number = ?", number).one();
+    const notification = parseNotification(parseJson(row.body));
+    if (notification === undefined) {
+      this.#end(row.id, "dead", "what is stored cannot be read");
+      return undefined;
+    }
+    this.#sql.exec(
+      `UPDATE delivery SET attempts = attempts + 1, next_attempt_at_ms = ?,
+         first_attempt_at_ms = COALESCE(first_attempt_at_ms, ?) WHERE number = ?`,
+      againAtMs,
+      nowMs,
+      number,
+    );
+    const isFirst = row.first_attempt_at_ms === null;
+    return { notification, attempt: row.attempts + 1, isFirst, countedFromMs: row.counted_from_ms };
   }
 
   settle(id: string, fate: DeliveryFate, result: string): void {
@@ -169,6 +168,3 @@ export class OutboxTable {
       });
   }
 }
-
-/** The oldest of each group of each receiver that wait. */
-const HEADS = `number IN (SELECT MIN(number) FROM delivery WHERE state = 'waiting' GROUP BY receiver, alert_group)`;
