@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Gateway } from "../../local/gateway.ts";
 import type { ExplainReply, TailedDecision } from "../../src/admin/contract.ts";
 import { BrokenOrigin } from "../support/broken-origin.ts";
-import { commandLine, noteGateway, stateOf } from "../support/command-line.ts";
+import { commandLine, json, noteGateway, stateOf } from "../support/command-line.ts";
 import { ADMIN, configOf, keyFor, startTestGateway, temporaryFolder, waitUntil } from "../support/gateway.ts";
 import { type Finished } from "../support/process.ts";
 import { send } from "../support/traffic.ts";
@@ -151,6 +151,36 @@ describe("weir top", () => {
     expect(top.stdout).not.toContain("\u001B");
     expect((await weir("top", "--by", "luck")).code).toBe(2);
     expect((await weir("top", "--interval", "10ms")).code).toBe(2);
+  });
+});
+
+describe("weir alerts, silences, deliveries, objectives, incidents and size", () => {
+  it("ask the gateway's own Monitor object, and change its silences", async () => {
+    const silence = ["silences", "add", "--match", "origin=app", "--for", "1h", "--reason", "moving", "--json"];
+    const [alerts, objectives, incidents, deliveries, sized, added, unknown] = await Promise.all([
+      weir("alerts", "--json"),
+      weir("objectives"),
+      weir("incidents", "--json"),
+      weir("deliveries", "list", "--json"),
+      weir("size", "--json"),
+      weir(...silence),
+      weir("deliveries", "retry", "0123456789abcdef"),
+    ]);
+    expect(alerts.code).toBe(0);
+    expect(Array.isArray(json(alerts)["alerts"])).toBe(true);
+    expect(objectives).toMatchObject({ code: 0, stdout: "the config has no objectives\n" });
+    expect(json(incidents)).toEqual({ incidents: [], means: [] });
+    expect(json(deliveries)).toEqual({ deliveries: [] });
+    // This gateway was started with a config, and not with its file.
+    expect(sized.code).toBe(1);
+    expect(sized.stderr).toContain("has no text to size");
+    expect(unknown).toMatchObject({ code: 1 });
+    const { id } = json(added) as { id: string };
+    expect(json(await weir("silences", "list", "--json"))["silences"]).toMatchObject([
+      { id, match: { origin: "app" }, reason: "moving" },
+    ]);
+    expect((await weir("silences", "end", id)).stdout).toBe(`silence ${id} has ended\n`);
+    expect(json(await weir("silences", "list", "--json"))).toEqual({ silences: [] });
   });
 });
 
