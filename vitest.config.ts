@@ -70,7 +70,11 @@ export default defineConfig({
         // Pure code, on Node: policies, config, HTTP, command line parsing.
         test: {
           name: "unit",
-          include: ["test/{policy,config,http,protocol,ops,fuzz,conformance/policy}/**/*.test.ts", "test/*.test.ts"],
+          include: [
+            "test/{policy,config,http,protocol,ops,fuzz,conformance/policy}/**/*.test.ts",
+            "test/ui/model/*.test.ts",
+            "test/*.test.ts",
+          ],
           environment: "node",
           // No test here changes a global or a module: files may share a process, and its imports.
           isolate: false,
@@ -128,7 +132,7 @@ export default defineConfig({
         // The same, where what is measured would be disturbed by others: one file at a time, last.
         test: {
           name: "timed",
-          include: ["test/{timed,ui}/**/*.test.ts"],
+          include: ["test/timed/**/*.test.ts", "test/ui/*.test.ts"],
           exclude: process.env["WEIR_DRILL"] === "1" ? [] : DRILL_ONLY,
           environment: "node",
           fileParallelism: false,

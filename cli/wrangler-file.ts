@@ -7,6 +7,12 @@ const part = z.looseObject({
   durable_objects: z
     .object({ bindings: z.array(z.looseObject({ name: z.string(), class_name: z.string() })) })
     .optional(),
+  assets: z
+    .looseObject({
+      binding: z.string().optional(),
+      run_worker_first: z.union([z.boolean(), z.array(z.string())]).optional(),
+    })
+    .optional(),
   kv_namespaces: z.array(z.looseObject({ binding: z.string() })).optional(),
   migrations: z
     .array(
@@ -77,6 +83,12 @@ export function bindingProblems(environment: EnvironmentPart, reference: Environ
   for (const { binding } of reference.kv_namespaces ?? []) {
     if (!spaces.has(binding)) problems.push(`the KV binding ${binding}, which production has, is missing`);
   }
+  const { assets } = environment;
+  if (assets === undefined ? reference.assets !== undefined : assets.binding !== "ASSETS") {
+    problems.push("[assets] with the binding ASSETS, the dashboard's files, is missing");
+  }
+  // Else a file goes before a route of the same path, and to whoever asks.
+  if (assets !== undefined && assets.run_worker_first !== true) problems.push("[assets] needs run_worker_first = true");
   const migrated = new Set(environment.migrations?.flatMap((migration) => migration.new_sqlite_classes ?? []));
   const notSqlite = new Set(environment.migrations?.flatMap((migration) => migration.new_classes ?? []));
   for (const className of new Set(classes.values())) {

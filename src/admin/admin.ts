@@ -62,6 +62,7 @@ export class Admin {
     if (healthy !== undefined) return secured(healthy, this.#edge.nextRequestId());
     const adminHost = env.WEIR_ADMIN_HOST ?? "";
     const own = adminHost !== "" && isHost(url, adminHost);
+    if (own && url.pathname === "/") return Response.redirect(new URL("/_weir/", url).href, 302);
     if (!isAdminPath(request.url) || (adminHost !== "" && !own)) {
       return handleUnrouted(this.#edge, request, env, context);
     }

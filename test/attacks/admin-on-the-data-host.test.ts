@@ -99,6 +99,8 @@ describe("with a host of its own", () => {
     expect(isAdminRequest(`${HOST}/shop/boots`, site.bindings)).toBe(true);
     expect(isAdminRequest("https://gateway.example/shop/boots", site.bindings)).toBe(false);
     expect((await site.ask("/shop/boots", { origin: HOST })).json["type"]).toBe("urn:weir:problem:no-route");
+    const root = await site.ask("/", { origin: HOST, token: null, redirect: "manual" });
+    expect([root.status, root.headers.get("location")]).toEqual([302, `${HOST}/_weir/`]);
     const asked = await site.ask("/_weir/api/v1/status", { origin: HOST, token: null });
     expect([asked.status, asked.headers.get("www-authenticate")]).toEqual([401, 'Bearer realm="weir-admin"']);
   });

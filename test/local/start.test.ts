@@ -41,6 +41,11 @@ describe("npm start", () => {
     const stale = await shell(commandAfter("# stale"));
     expect(stale.stdout.toLowerCase()).toContain("weir-served: stale");
 
+    const dashboard = / (http:\S+\/_weir\/) \(the dashboard/.exec(running.output())?.[1] ?? "";
+    const page = await (await fetch(dashboard)).text();
+    const script = /src="(\/_weir\/assets\/[^"]+\.js)"/.exec(page)?.[1] ?? "";
+    expect((await fetch(new URL(script, dashboard))).headers.get("content-type")).toContain("javascript");
+
     expect(statSync(join(state, "secrets.json")).mode & 0o777).toBe(0o600);
     expect(statSync(join(state, "gateway.json")).mode & 0o777).toBe(0o600);
     const secrets = readFileSync(join(state, "secrets.json"), "utf8");

@@ -375,10 +375,14 @@ describe.skipIf(!hasBrowser)("the dashboard", () => {
     await site.logIn(page);
     await page.getByText("live", { exact: true }).waitFor();
     const throttled = page.getByRole("region", { name: "Throttled, last minute" });
-    const askedAt = performance.now();
-    await waitUntil("somebody is throttled", 5_000, async () => (await site.askAs("globex", 15)).includes(429));
+    // All that it may take at once, so that the next request is the first that is refused.
+    let asked = { atMs: 0, status: 200 };
+    await waitUntil("somebody is throttled", 5_000, async () => {
+      asked = { atMs: performance.now(), status: (await site.askAs("globex", 1))[0] ?? 0 };
+      return asked.status === 429;
+    });
     await throttled.getByRole("link", { name: "globex" }).waitFor({ timeout: 5_000 });
-    const tookMs = performance.now() - askedAt;
+    const tookMs = performance.now() - asked.atMs;
     console.log(`dashboard: from request to pixel ${tookMs.toFixed(0)} ms`);
     expect(tookMs).toBeLessThanOrEqual(2_000);
     await throttled.screenshot({ path: join(ARTEFACTS, "throttled.png") });

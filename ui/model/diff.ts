@@ -2,7 +2,7 @@
  * What changed between two texts, line by line (Myers 1986, greedy, O((N + M) D)). Pure. Beyond MAX_EDITS differences the
  * texts have little in common, and are shown as one taken out and one put in.
  */
-const MAX_EDITS = 2_000;
+const MAX_EDITS = 500;
 
 export interface DiffLine {
   readonly kind: "same" | "removed" | "added";

@@ -90,8 +90,54 @@ export function addedUp(all: readonly Outcomes[]): Outcomes {
   return sum;
 }
 
-export const summed = (all: readonly (readonly number[])[]): readonly number[] =>
-  (all[0] ?? []).map((_, index) => all.reduce((sum, counts) => sum + (counts[index] ?? 0), 0));
+/** By LATENCY_BOUNDS_SECONDS, and above them all. */
+export function summed(all: readonly (readonly number[])[]): readonly number[] {
+  const sum = Array.from({ length: LATENCY_BOUNDS_SECONDS.length + 1 }, () => 0);
+  for (const counts of all) addTo(sum, counts);
+  return sum;
+}
+
+interface MergedRoute {
+  readonly outcomes: Partial<Record<Outcome, number>>;
+  readonly buckets: number[];
+  readonly goodBuckets: number[];
+  durationSecondsSum: number;
+}
+
+function addTo(sum: number[], counts: readonly number[]): void {
+  for (let index = 0; index < counts.length; index++) sum[index] = (sum[index] ?? 0) + (counts[index] ?? 0);
+}
+
+/** One point of several that follow each other: what was counted, over all their time. */
+export function merged(points: readonly Point[]): Point {
+  const routes: Record<string, MergedRoute> = {};
+  for (const point of points) {
+    for (const [route, { outcomes, buckets, goodBuckets, durationSecondsSum }] of Object.entries(point.routes)) {
+      const sum = (routes[route] ??= { outcomes: {}, buckets: [], goodBuckets: [], durationSecondsSum: 0 });
+      for (const outcome of OUTCOMES) {
+        const value = outcomes[outcome];
+        if (value !== undefined) sum.outcomes[outcome] = (sum.outcomes[outcome] ?? 0) + value;
+      }
+      addTo(sum.buckets, buckets);
+      addTo(sum.goodBuckets, goodBuckets);
+      sum.durationSecondsSum += durationSecondsSum;
+    }
+  }
+  const tenants = Object.fromEntries(
+    tenantsOf(points).map(({ tenant, admitted, throttled, shadowed }) => [tenant, { admitted, throttled, shadowed }]),
+  );
+  return { fromMs: points[0]?.fromMs ?? 0, toMs: points.at(-1)?.toMs ?? 0, routes, tenants };
+}
+
+/** Times of which nothing is recorded are times in which nobody asked: a line falls to nothing, and rises again. */
+export function withGaps(points: readonly Point[], stepMs: number): readonly Point[] {
+  return points.flatMap((point, index) => {
+    const gapMs = point.fromMs - (points[index - 1]?.toMs ?? point.fromMs);
+    if (gapMs < stepMs) return [point];
+    const empty = (fromMs: number): Point => ({ fromMs, toMs: fromMs + stepMs, routes: {}, tenants: {} });
+    return [empty(point.fromMs - gapMs), empty(point.fromMs - stepMs), point];
+  });
+}
 
 export const sumOf = (outcomes: Outcomes, wanted: readonly Outcome[] = OUTCOMES): number =>
   wanted.reduce((sum, outcome) => sum + outcomes[outcome], 0);

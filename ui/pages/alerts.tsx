@@ -4,7 +4,7 @@ import type { AlertsReply, AlertView, ObjectivesReply, ObjectiveView, SilenceVie
 import { call, pathOf } from "../api.ts";
 import { count, duration, percent, rate } from "../model/format.ts";
 import { Action, numberOf, ReasonField, SpanField, textOf } from "../parts/action.tsx";
-import { subjectOf } from "../parts/budgets.tsx";
+import { leftInWords, subjectOf } from "../parts/budgets.tsx";
 import { Deliveries } from "../parts/deliveries.tsx";
 import { Incidents } from "../parts/incidents.tsx";
 import { Badge, Bar, Empty, PageHead, Panel, Reading, Scroll, Time, type Tone } from "../parts/small.tsx";
@@ -38,6 +38,8 @@ export function Alerts(): VNode {
 
 const SEVERITY_TONES = { page: "bad", ticket: "warn", info: "info" } as const satisfies Record<string, Tone>;
 const STATE_TONES = { firing: "bad", pending: "warn", resolved: "ok" } as const satisfies Record<string, Tone>;
+const QUIET = { silence: "silenced", inhibition: "a graver one is" } as const;
+const SEVERITY_RANK = { page: 0, ticket: 1, info: 2 } as const;
 const STATE_RANK = { firing: 0, pending: 1, resolved: 2 } as const;
 
 const inWords = (labels: Readonly<Record<string, string>>): string =>
@@ -47,7 +49,7 @@ const inWords = (labels: Readonly<Record<string, string>>): string =>
 
 function AlertTable({ alerts, refresh }: Pick<AlertsReply, "alerts"> & { readonly refresh: () => void }): VNode {
   if (alerts.length === 0) return <Empty>No alert fires.</Empty>;
-  const sorted = alerts.toSorted((a, b) => STATE_RANK[a.state] - STATE_RANK[b.state] || b.sinceMs - a.sinceMs);
+  const sorted = alerts.toSorted((a, b) => STATE_RANK[a.state] - STATE_RANK[b.state] || SEVERITY_RANK[a.severity] - SEVERITY_RANK[b.severity] || b.sinceMs - a.sinceMs);
   return (
     <Scroll label="Alerts">
       <table>
@@ -84,7 +86,7 @@ function AlertTable({ alerts, refresh }: Pick<AlertsReply, "alerts"> & { readonl
                   </>
                 )}
               </td>
-              <td class="words">{alert.quiet === null ? "yes" : `no: ${alert.quiet.by} ${alert.quiet.id}`}</td>
+              <td class="words">{alert.quiet === null ? "yes" : `no: ${QUIET[alert.quiet.by]}`}</td>
               <td class="row-actions">
                 {may("operator") && alert.state !== "resolved" && <Silence alert={alert} after={refresh} />}
               </td>
@@ -177,7 +179,7 @@ function Silences({
 }
 
 function Objectives({ objectives }: { readonly objectives: readonly ObjectiveView[] }): VNode {
-  if (objectives.length === 0) return <Empty>The config has no objectives: none can be missed.</Empty>;
+  if (objectives.length === 0) return <Empty>No objectives are known: the config has none, or no traffic has told of them yet.</Empty>;
   return (
     <Scroll label="Objectives">
       <table>
@@ -217,7 +219,7 @@ function ObjectiveRow({ objective }: { readonly objective: ObjectiveView }): VNo
         <div class="quiet small">in {duration(windowMs)}</div>
       </td>
       <td>
-        <Bar ratio={budgetLeftRatio} label={total === 0 ? "no traffic" : percent(budgetLeftRatio)} tone={tone} />
+        <Bar ratio={budgetLeftRatio} label={leftInWords(objective)} tone={tone} />
         {recordedSinceMs > Date.now() - windowMs && (
           <span class="quiet small">
             recorded since <Time ms={recordedSinceMs} />

@@ -1,15 +1,14 @@
 /** The breaker board: one card for each origin, or one origin with its history. */
 import type { VNode } from "preact";
 import type { BreakerStatus, BreakerView, StatusReply } from "../../src/admin/contract.ts";
-import { call, pathOf } from "../api.ts";
+import { pathOf } from "../api.ts";
 import { count, duration } from "../model/format.ts";
-import { Action, numberOf, ReasonField, SpanField, textOf } from "../parts/action.tsx";
 import { currentOf, OPENS_AT } from "../parts/breaker-glance.tsx";
+import { Hands } from "../parts/hands.tsx";
 import { Bar, BreakerBadge, Empty, PageHead, Panel, Reading, Scroll, Time } from "../parts/small.tsx";
 import { latest } from "../state/live.ts";
 import { hrefOf } from "../state/place.ts";
 import { useQuery } from "../state/query.ts";
-import { may } from "../state/session.ts";
 
 export const Breakers = ({ of }: { readonly of: string | undefined }): VNode =>
   of === undefined ? <Board /> : <One key={of} origin={of} />;
@@ -71,56 +70,6 @@ const Score = ({ score }: { readonly score: number }): VNode => (
     tone={score >= OPENS_AT / 2 ? "bad" : score > 0 ? "warn" : "ok"}
   />
 );
-
-/** What an operator may press. */
-function Hands({ origin, refresh }: { readonly origin: string; readonly refresh: () => void }): VNode | null {
-  if (!may("operator")) return null;
-  const force = (state: "open" | "closed") => (fields: FormData) =>
-    call("POST", pathOf`/breakers/${origin}/trip`, {
-      body: { state, reason: textOf(fields, "reason"), forMs: numberOf(fields, "forMs") },
-    });
-  return (
-    <div class="hands">
-      <Action
-        label="Trip…"
-        title={`Hold the breaker of ${origin} open`}
-        confirm={`Trip ${origin}`}
-        danger
-        act={force("open")}
-        done={`${origin} is held open.`}
-        after={refresh}
-      >
-        <p>No request reaches this origin, from anywhere: callers get what the ladder has. It ends by itself.</p>
-        <SpanField ms={600_000} />
-        <ReasonField />
-      </Action>
-      <Action
-        label="Hold closed…"
-        title={`Hold the breaker of ${origin} closed`}
-        confirm={`Hold ${origin} closed`}
-        danger
-        act={force("closed")}
-        done={`${origin} is held closed.`}
-        after={refresh}
-      >
-        <p>Every request is sent to this origin, however it fails. It ends by itself.</p>
-        <SpanField ms={600_000} />
-        <ReasonField />
-      </Action>
-      <Action
-        label="Reset…"
-        title={`Reset the breaker of ${origin}`}
-        confirm={`Reset ${origin}`}
-        act={(fields) => call("POST", pathOf`/breakers/${origin}/reset`, { body: { reason: textOf(fields, "reason") } })}
-        done={`${origin} was reset.`}
-        after={refresh}
-      >
-        <p>It is closed, its evidence forgotten, and held by nobody. If the origin still fails it opens again.</p>
-        <ReasonField />
-      </Action>
-    </div>
-  );
-}
 
 function One({ origin }: { readonly origin: string }): VNode {
   const breaker = useQuery<BreakerView>(pathOf`/breakers/${origin}`, 3_000);

@@ -1,7 +1,7 @@
 /** What users get in the place of the origin's answers, by route; and the pages they would see. */
 import type { VNode } from "preact";
 import { useSignal } from "@preact/signals";
-import type { PagePreview, PagesReply, SeriesReply } from "../../src/admin/contract.ts";
+import type { PagePreview, PagesReply } from "../../src/admin/contract.ts";
 import { API_BASE } from "../../src/admin/contract.ts";
 import { pathOf } from "../api.ts";
 import { count, percent, rate } from "../model/format.ts";
@@ -10,9 +10,8 @@ import { SelectField } from "../parts/action.tsx";
 import { Chart } from "../parts/chart.tsx";
 import { servedLines } from "../parts/lines.ts";
 import { MaintenancePanel } from "../parts/maintenance.tsx";
-import { type Range, RangeSwitch, useSeries } from "../parts/range.tsx";
+import { type Range, RangeSwitch, Recorded, type Traffic } from "../parts/range.tsx";
 import { Empty, PageHead, Panel, Reading, Scroll } from "../parts/small.tsx";
-import { ticks } from "../state/live.ts";
 import { hrefOf } from "../state/place.ts";
 import { useQuery } from "../state/query.ts";
 
@@ -34,28 +33,24 @@ export function Degradation({ of }: { readonly of: string | undefined }): VNode 
 
 function Served({ of, pages }: { readonly of: string | undefined; readonly pages: PagesReply | undefined }): VNode {
   const range = useSignal<Range>("live");
-  const series = useSeries(range.value);
   const wanted = (route: string): boolean => of === undefined || route === of;
-  const drawn = (points: readonly Point[]): VNode => (
+  const draw = ({ counted, drawn, spanMs }: Traffic): VNode => (
     <>
       <Chart
         name={of === undefined ? "Served by, all routes" : `Served by, ${of}`}
-        times={points.map(({ toMs }) => toMs)}
-        lines={servedLines(points, wanted)}
+        times={drawn.map(({ toMs }) => toMs)}
+        spanMs={spanMs}
+        lines={servedLines(drawn, wanted)}
         stacked
         format={(value) => `${rate(value)}/s`}
-        empty="Nothing was heard yet."
+        empty="Nothing is known of this time yet."
       />
-      {of === undefined && <ByRoute points={points} routes={pages?.routes ?? []} />}
+      {of === undefined && <ByRoute points={counted} routes={pages?.routes ?? []} />}
     </>
   );
   return (
     <Panel title="Served by" actions={<RangeSwitch range={range} />}>
-      {range.value === "live" ? (
-        drawn(ticks.value.map(({ point }) => point))
-      ) : (
-        <Reading<SeriesReply> of={series}>{({ points }) => drawn(points)}</Reading>
-      )}
+      <Recorded range={range.value}>{draw}</Recorded>
     </Panel>
   );
 }

@@ -5,7 +5,6 @@ import type {
   AlertsReply,
   ObjectivesReply,
   PagesReply,
-  SeriesReply,
   StatusReply,
 } from "../../src/admin/contract.ts";
 import { duration, percent, rate } from "../model/format.ts";
@@ -14,7 +13,6 @@ import {
   bucketsAt,
   type Outcomes,
   outcomesAt,
-  type Point,
   quantileMs,
   secondsOf,
   servedWell,
@@ -27,7 +25,7 @@ import { Chart } from "../parts/chart.tsx";
 import { Attention } from "../parts/attention.tsx";
 import { BreakerGlance } from "../parts/breaker-glance.tsx";
 import { BudgetGlance } from "../parts/budgets.tsx";
-import { RangeSwitch, type Range, useSeries } from "../parts/range.tsx";
+import { type Range, RangeSwitch, Recorded, type Traffic } from "../parts/range.tsx";
 import { Empty, PageHead, Panel, Reading, Tile } from "../parts/small.tsx";
 import { latencyLines, outcomeLines, routeLines } from "../parts/lines.ts";
 import { TenantTable } from "../parts/tenant-table.tsx";
@@ -40,15 +38,20 @@ const perSecond = (value: number): string => `${rate(value)}/s`;
 export function Overview(): VNode {
   const status = useQuery<StatusReply>("/status", 5_000);
   const alerts = useQuery<AlertsReply>("/alerts", 10_000);
-  const objectives = useQuery<ObjectivesReply>("/objectives", 30_000);
+  const objectives = useQuery<ObjectivesReply>("/objectives", 15_000);
   const pages = useQuery<PagesReply>("/pages");
   return (
     <>
       <PageHead title="Overview" />
-      <Attention origins={status.value?.origins} alerts={alerts.value?.alerts} routes={pages.value?.routes} />
+      <Attention
+        origins={status.value?.origins}
+        alerts={alerts.value?.alerts}
+        routes={pages.value?.routes}
+        refresh={status.refresh}
+      />
       <Now />
       <div class="grid">
-        <Traffic />
+        <TrafficPanel />
         <Panel title="Breakers" actions={<a href="#/breakers">All</a>}>
           <Reading of={status}>{({ origins }) => <BreakerGlance origins={origins} />}</Reading>
         </Panel>
@@ -101,23 +104,19 @@ const degradedOf = ({ stale, snapshot, failover, deferred, fallback, maintenance
 
 const VIEWS = ["By outcome", "Latency", "By route"] as const;
 
-function Traffic(): VNode {
+function TrafficPanel(): VNode {
   const range = useSignal<Range>("live");
   const view = useSignal<(typeof VIEWS)[number]>("By outcome");
-  const series = useSeries(range.value);
-  const points: readonly Point[] =
-    range.value === "live" ? ticks.value.map(({ point }) => point) : (series.value?.points ?? []);
-  const times = points.map(({ toMs }) => toMs);
-  const empty = range.value === "live" ? "Nothing was heard yet." : "Nothing is recorded in this time.";
-  const chart = { times, empty, height: 230 };
-  const drawn = (): VNode => {
+  const draw = ({ drawn, spanMs }: Traffic): VNode => {
+    const times = drawn.map(({ toMs }) => toMs);
+    const chart = { times, spanMs, empty: "Nothing is known of this time yet.", height: 230 };
     switch (view.value) {
       case "By outcome":
-        return <Chart {...chart} name="Requests by outcome" lines={outcomeLines(points)} stacked format={perSecond} />;
+        return <Chart {...chart} name="Requests by outcome" lines={outcomeLines(drawn)} stacked format={perSecond} />;
       case "Latency":
-        return <Chart {...chart} name="Latency" lines={latencyLines(points)} format={duration} />;
+        return <Chart {...chart} name="Latency" lines={latencyLines(drawn)} format={duration} />;
       case "By route":
-        return <Chart {...chart} name="Requests by route" lines={routeLines(points)} format={perSecond} />;
+        return <Chart {...chart} name="Requests by route" lines={routeLines(drawn)} format={perSecond} />;
     }
   };
   const switches = (
@@ -141,7 +140,7 @@ function Traffic(): VNode {
   );
   return (
     <Panel title="Traffic" actions={switches} wide>
-      {range.value === "live" ? drawn() : <Reading<SeriesReply> of={series}>{drawn}</Reading>}
+      <Recorded range={range.value}>{draw}</Recorded>
     </Panel>
   );
 }

@@ -5,21 +5,18 @@ import type {
   KeyView,
   LimitList,
   LimitView,
-  SeriesReply,
   StatusReply,
   TenantStatus,
   TenantView,
 } from "../../src/admin/contract.ts";
 import { call, pathOf } from "../api.ts";
 import { count, rate } from "../model/format.ts";
-import { type Point } from "../model/traffic.ts";
 import { Action, ReasonField, textOf } from "../parts/action.tsx";
 import { Chart } from "../parts/chart.tsx";
 import { tenantLines } from "../parts/lines.ts";
 import { EndOverride, Override } from "../parts/override.tsx";
-import { type Range, RangeSwitch, useSeries } from "../parts/range.tsx";
+import { type Range, RangeSwitch, Recorded, type Traffic } from "../parts/range.tsx";
 import { Badge, Bar, Empty, PageHead, Panel, Reading, Scroll, Time, type Tone } from "../parts/small.tsx";
-import { ticks } from "../state/live.ts";
 import { hrefOf } from "../state/place.ts";
 import { useQuery } from "../state/query.ts";
 import { may, ownTenants } from "../state/session.ts";
@@ -83,18 +80,18 @@ function Standing({ view, refresh }: { readonly view: TenantView; readonly refre
 
 function Requests({ tenant }: { readonly tenant: string }): VNode {
   const range = useSignal<Range>("live");
-  const series = useSeries(range.value);
-  const drawn = (points: readonly Point[]): VNode => {
-    const shadowed = points.reduce((sum, point) => sum + (point.tenants[tenant]?.shadowed ?? 0), 0);
+  const draw = ({ counted, drawn, spanMs }: Traffic): VNode => {
+    const shadowed = counted.reduce((sum, point) => sum + (point.tenants[tenant]?.shadowed ?? 0), 0);
     return (
       <>
         <Chart
           name={`Requests of ${tenant}`}
-          times={points.map(({ toMs }) => toMs)}
-          lines={tenantLines(points, tenant)}
+          times={drawn.map(({ toMs }) => toMs)}
+          spanMs={spanMs}
+          lines={tenantLines(drawn, tenant)}
           stacked
           format={(value) => `${rate(value)}/s`}
-          empty="Nothing was heard yet."
+          empty="Nothing is known of this time yet."
           height={170}
         />
         {shadowed > 0 && (
@@ -105,11 +102,7 @@ function Requests({ tenant }: { readonly tenant: string }): VNode {
   };
   return (
     <Panel title="Requests" actions={<RangeSwitch range={range} />}>
-      {range.value === "live" ? (
-        drawn(ticks.value.map(({ point }) => point))
-      ) : (
-        <Reading<SeriesReply> of={series}>{({ points }) => drawn(points)}</Reading>
-      )}
+      <Recorded range={range.value}>{draw}</Recorded>
     </Panel>
   );
 }

@@ -1,15 +1,14 @@
 /** Tenants: who is throttled most, a search through all of them, and one with its limits. */
 import type { VNode } from "preact";
 import { useSignal } from "@preact/signals";
-import type { SeriesReply, TenantList } from "../../src/admin/contract.ts";
+import type { TenantList } from "../../src/admin/contract.ts";
 import { rate } from "../model/format.ts";
-import { type Point, tenantsOf } from "../model/traffic.ts";
+import { tenantsOf } from "../model/traffic.ts";
 import { Chart } from "../parts/chart.tsx";
 import { throttledLines } from "../parts/lines.ts";
-import { type Range, RangeSwitch, useSeries } from "../parts/range.tsx";
+import { type Range, RangeSwitch, Recorded, type Traffic } from "../parts/range.tsx";
 import { Badge, Empty, PageHead, Panel, Reading, Scroll } from "../parts/small.tsx";
 import { TenantTable } from "../parts/tenant-table.tsx";
-import { ticks } from "../state/live.ts";
 import { hrefOf } from "../state/place.ts";
 import { useQuery } from "../state/query.ts";
 import { ownTenants } from "../state/session.ts";
@@ -45,16 +44,16 @@ const MAX_SHOWN = 25;
 
 function Throttled(): VNode {
   const range = useSignal<Range>("live");
-  const series = useSeries(range.value);
-  const shown = (points: readonly Point[]): VNode => {
-    const tenants = tenantsOf(points).slice(0, MAX_SHOWN);
-    const lines = throttledLines(points);
+  const show = ({ counted, drawn, spanMs }: Traffic): VNode => {
+    const tenants = tenantsOf(counted).slice(0, MAX_SHOWN);
+    const lines = throttledLines(drawn);
     return (
       <>
         {lines.length > 0 && (
           <Chart
             name="Throttled by tenant"
-            times={points.map(({ toMs }) => toMs)}
+            times={drawn.map(({ toMs }) => toMs)}
+            spanMs={spanMs}
             lines={lines}
             format={(value) => `${rate(value)}/s`}
             empty=""
@@ -71,11 +70,7 @@ function Throttled(): VNode {
   };
   return (
     <Panel title="Most throttled" actions={<RangeSwitch range={range} />}>
-      {range.value === "live" ? (
-        shown(ticks.value.map(({ point }) => point))
-      ) : (
-        <Reading<SeriesReply> of={series}>{({ points }) => shown(points)}</Reading>
-      )}
+      <Recorded range={range.value}>{show}</Recorded>
     </Panel>
   );
 }

@@ -8,9 +8,13 @@ export const subjectOf = ({ origin, route, kind, withinMs }: ObjectiveView): str
   return `${origin ?? route ?? ""}, ${what}`;
 };
 
+export const leftInWords = ({ total, budgetLeftRatio }: ObjectiveView): string =>
+  total === 0 ? "no traffic" : budgetLeftRatio < 0 ? "overspent" : percent(budgetLeftRatio);
+
 /** What is left of each budget, and how fast it burns. */
 export function BudgetGlance({ objectives }: { readonly objectives: readonly ObjectiveView[] }): VNode {
-  if (objectives.length === 0) return <Empty>The config has no objectives: none can be missed.</Empty>;
+  if (objectives.length === 0)
+    return <Empty>No objectives are known: the config has none, or no traffic has told of them yet.</Empty>;
   return (
     <Scroll label="Error budgets">
       <table>
@@ -29,7 +33,7 @@ export function BudgetGlance({ objectives }: { readonly objectives: readonly Obj
         </thead>
         <tbody>
           {objectives.map((objective) => {
-            const { id, targetRatio, windowMs, budgetLeftRatio, burn, total } = objective;
+            const { id, targetRatio, windowMs, budgetLeftRatio, burn } = objective;
             const burning = burn.find((window) => window.burning);
             return (
               <tr key={id}>
@@ -42,7 +46,7 @@ export function BudgetGlance({ objectives }: { readonly objectives: readonly Obj
                 <td>
                   <Bar
                     ratio={budgetLeftRatio}
-                    label={total === 0 ? "no traffic" : percent(budgetLeftRatio)}
+                    label={leftInWords(objective)}
                     tone={budgetLeftRatio < 0.1 ? "bad" : budgetLeftRatio < 0.5 ? "warn" : "ok"}
                   />
                 </td>

@@ -22,6 +22,8 @@ export interface ChartProps {
   /** Milliseconds, ascending. */
   readonly times: readonly number[];
   readonly lines: readonly ChartLine[];
+  /** At least so much time is drawn, up to the last. */
+  readonly spanMs: number;
   readonly stacked?: boolean;
   readonly height?: number;
   readonly format: (value: number) => string;
@@ -124,14 +126,18 @@ function Twin({ name, times, lines, format }: ChartProps): VNode {
 }
 
 function Plot(props: ChartProps & Pointed): VNode {
-  const { name, times, lines, stacked = false, height = 190, pointed } = props;
+  const { name, times, lines, spanMs, stacked = false, height = 190, pointed } = props;
   const box = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | undefined>(undefined);
   const newest = useRef(props);
   newest.current = props;
-  const shape = [stacked, height, themeTurn.value, ...lines.map(({ label, colour }) => `${label} ${colour}`)].join(
-    "\n",
-  );
+  const shape = [
+    stacked,
+    height,
+    spanMs,
+    themeTurn.value,
+    ...lines.map(({ label, colour }) => `${label} ${colour}`),
+  ].join("\n");
   useLayoutEffect(() => {
     const { current } = box;
     if (current === null) return undefined;
@@ -182,7 +188,7 @@ function dataOf({ times, lines, stacked = false }: ChartProps): uPlot.AlignedDat
 }
 
 function optionsOf(
-  { lines, stacked = false, height = 190, format }: ChartProps,
+  { lines, spanMs, stacked = false, height = 190, format }: ChartProps,
   box: HTMLElement,
   pointed: Signal<number | null>,
 ): uPlot.Options {
@@ -197,7 +203,10 @@ function optionsOf(
     legend: { show: false },
     padding: [8, 8, 0, 0],
     cursor: { y: false, drag: { setScale: false, x: false, y: false }, points: { show: !stacked, size: 6 } },
-    scales: { x: { time: true }, y: { range: (_self, _least, most) => [0, most > 0 ? most * 1.08 : 1] } },
+    scales: {
+      x: { time: true, range: (_self, from, to) => [Math.min(from, to - spanMs / 1_000), to] },
+      y: { range: (_self, _least, most) => [0, most > 0 ? most * 1.08 : 1] },
+    },
     axes: [
       {
         ...axis,

@@ -1,9 +1,11 @@
 /** Over which time: live, or what is recorded. */
 import type { Signal } from "@preact/signals";
 import type { VNode } from "preact";
-import { useMemo } from "preact/hooks";
 import type { SeriesReply } from "../../src/admin/contract.ts";
-import { type Query, useNow, useQuery } from "../state/query.ts";
+import { type Point, withGaps } from "../model/traffic.ts";
+import { steady, ticks } from "../state/live.ts";
+import { useNow, useQuery } from "../state/query.ts";
+import { Reading } from "./small.tsx";
 
 const HOUR_MS = 3_600_000;
 const MINUTE_MS = 60_000;
@@ -34,13 +36,31 @@ export const RangeSwitch = ({ range }: { readonly range: Signal<Range> }): VNode
   </div>
 );
 
-/** Live: nothing is read. Anew each minute. */
-export function useSeries(range: Range): Query<SeriesReply> {
+/** What happened in this time: `counted` for sums, `drawn` for charts. */
+export interface Traffic {
+  readonly counted: readonly Point[];
+  readonly drawn: readonly Point[];
+  readonly spanMs: number;
+}
+
+/** Live, or what is recorded, read anew each minute. */
+export function Recorded({
+  range,
+  children,
+}: {
+  readonly range: Range;
+  readonly children: (traffic: Traffic) => VNode;
+}): VNode {
   const { lengthMs, stepMs } = RANGES[range];
   const minute = Math.ceil(useNow(10_000) / MINUTE_MS) * MINUTE_MS;
-  const path = useMemo(
-    () => (range === "live" ? undefined : `/series?fromMs=${minute - lengthMs}&toMs=${minute}&stepMs=${stepMs}`),
-    [range, minute],
+  const path = range === "live" ? undefined : `/series?fromMs=${minute - lengthMs}&toMs=${minute}&stepMs=${stepMs}`;
+  const series = useQuery<SeriesReply>(path, MINUTE_MS);
+  if (range === "live") {
+    return children({ counted: ticks.value.map(({ point }) => point), drawn: steady.value, spanMs: MINUTE_MS });
+  }
+  return (
+    <Reading of={series}>
+      {({ points }) => children({ counted: points, drawn: withGaps(points, stepMs), spanMs: lengthMs })}
+    </Reading>
   );
-  return useQuery<SeriesReply>(path, MINUTE_MS);
 }

@@ -3,8 +3,9 @@
  * half of jitter, so that a gateway that comes back is not met by all dashboards at once. Nothing heard for SILENT_MS counts
  * as lost, too: the gateway says something every five seconds.
  */
-import { computed, signal } from "@preact/signals";
+import { batch, computed, signal } from "@preact/signals";
 import { API_BASE, LIVE_PROTOCOL, type LiveTick } from "../../src/admin/contract.ts";
+import { merged, within } from "../model/traffic.ts";
 
 /** The gateway closes each socket so every five minutes: nothing is lost, it is to be opened again. */
 const LET_IN_ANEW = 4_000;
@@ -13,6 +14,7 @@ const LONGEST_WAIT_MS = 30_000;
 const SILENT_MS = 12_000;
 /** About five minutes, while something happens. */
 const MAX_TICKS = 300;
+const STEADY_MS = 5_000;
 
 export type Link =
   | { readonly kind: "connecting" }
@@ -22,6 +24,11 @@ export type Link =
 
 export const link = signal<Link>({ kind: "connecting" });
 export const ticks = signal<readonly LiveTick[]>([]);
+/**
+ * The same, for drawing: each the mean of the seconds before it. Isolates tell what they counted once a second, so of two
+ * ticks one may have a second's counts too many, and the next too few.
+ */
+export const steady = signal<readonly LiveTick["point"][]>([]);
 export const latest = computed(() => ticks.value.at(-1));
 
 /** Until what it gives back is called. */
@@ -65,7 +72,11 @@ export function startLive(): () => void {
       failures = 0;
       silent();
       if (link.value.kind !== "live") link.value = { kind: "live" };
-      ticks.value = [...ticks.value.slice(-(MAX_TICKS - 1)), tick];
+      batch(() => {
+        ticks.value = [...ticks.value.slice(-(MAX_TICKS - 1)), tick];
+        const point = merged(within(ticks.value, STEADY_MS));
+        steady.value = [...steady.value.slice(-(MAX_TICKS - 1)), point];
+      });
     });
     opened.addEventListener("close", ({ code }) => {
       if (socket !== opened || stopped) return;
@@ -79,6 +90,7 @@ export function startLive(): () => void {
     clearTimeout(timer);
     socket?.close();
     ticks.value = [];
+    steady.value = [];
   };
 }
 
