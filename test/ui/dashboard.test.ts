@@ -152,7 +152,10 @@ describe.skipIf(!hasBrowser)("the dashboard", () => {
       await site.logIn(page);
       await goTo("tenants/acme");
       await page.getByRole("button", { name: "Override…" }).first().click();
+      // Filled in with twice what is in force.
+      expect(await dialog().getByLabel("Rate").inputValue()).toBe("2/s");
       await dialog().getByLabel("Rate").fill("3/s");
+      await dialog().getByLabel("Burst, tokens").fill("40");
       await dialog().getByLabel("Reason").fill("a sale until noon");
       await dialog().getByRole("button", { name: "Apply override" }).click();
       await page.getByText("overridden", { exact: true }).waitFor();

@@ -6,10 +6,8 @@
  */
 const READ_MS = 5_000;
 const WATCHED_MS = 700;
-const WATCHED_QUIET_MS = 1_000;
 /** Something fires, and nobody calls: conditions end with time. */
 const PENDING_MS = 60_000;
-const QUIET_AFTER_MS = 10_000;
 const REST_AFTER_MS = 180_000;
 const READING_SHARE = 10;
 
@@ -25,7 +23,7 @@ export interface PaceInputs {
 /** Until the next reading; undefined: none is needed until somebody calls. */
 export function paceOf({ isWatched, isFiring, quietMs, tookMs }: PaceInputs): number | undefined {
   const least = tookMs * READING_SHARE;
-  if (isWatched) return Math.max(quietMs < QUIET_AFTER_MS ? WATCHED_MS : WATCHED_QUIET_MS, least);
+  if (isWatched) return Math.max(WATCHED_MS, least);
   if (quietMs < REST_AFTER_MS) return Math.max(READ_MS, least);
   return isFiring ? PENDING_MS : undefined;
 }
