@@ -1,4 +1,5 @@
 /** The dashboard: an SRE's one page during an outage. It knows the admin API's contract, and nothing else of the gateway. */
+import "./state/language.ts";
 import { render } from "preact";
 import { App } from "./app.tsx";
 import { startTheme } from "./state/theme.ts";

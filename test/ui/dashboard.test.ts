@@ -69,6 +69,15 @@ describe.skipIf(!hasBrowser)("the dashboard", () => {
     expect(paintMs).toBeLessThanOrEqual(1_000);
   });
 
+  it("opens in a browser whose language is written in no form that is one", async () => {
+    await visit();
+    await page.addInitScript(() => {
+      Object.defineProperty(Navigator.prototype, "language", { configurable: true, get: () => "en-US@posix" });
+    });
+    await site.logIn(page);
+    await page.getByRole("heading", { level: 1 }).waitFor();
+  });
+
   describe("logging in", () => {
     it("takes a token that holds, keeps it nowhere, and lasts over a reload until one logs out", async () => {
       await visit();
