@@ -105,9 +105,8 @@ async function measure({ characters, counts }: (typeof SHAPES)[number]): Promise
       for (; sent < until; sent++) {
         const request = new Request(`https://gateway.example/page?n=${sent}&${filler}`);
         // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the pipeline uses nothing else of it
-        answers.push(
-          handle(edge, request, env, context as unknown as ExecutionContext).then((answer) => answer.text()),
-        );
+        const whole = context as unknown as ExecutionContext;
+        answers.push(Promise.resolve(handle(edge, request, env, whole)).then((answer) => answer.text()));
       }
       await Promise.all(answers);
     }

@@ -22,23 +22,38 @@ export function newEdge(config: Config, request: Request, env: Env, text?: strin
   return new Edge(config, env.WEIR_POP ?? (typeof colo === "string" ? colo : "unknown"), text);
 }
 
-/** `front` may throw or reject: then, too, the last rung answers. */
-export async function answerWith(
+/** `front` may throw or reject: then, too, the last rung answers. A promise only where something is waited for. */
+export function answerWith(
   front: (request: Request, env: Env) => Front | Promise<Front>,
   request: Request,
   env: Env,
   context: ExecutionContext,
-): Promise<Response> {
+): Response | Promise<Response> {
   try {
     const made = front(request, env);
-    const { edge, admin } = made instanceof Promise ? await made : made;
-    const starting = edge.config.beforeRequest(env, context);
-    if (starting !== undefined) await starting;
-    return isAdminRequest(request.url, env)
-      ? await admin.handle(request, env, context)
-      : await handle(edge, request, env, context);
+    const answer =
+      made instanceof Promise
+        ? made.then((late) => answerAt(late, request, env, context))
+        : answerAt(made, request, env, context);
+    return answer instanceof Promise ? answer.catch((error: unknown) => answerLast(request, error)) : answer;
   } catch (error) {
-    logError({ where: "worker", error: String(error) });
-    return lastResort("", request.headers.get("accept"));
+    return answerLast(request, error);
   }
+}
+
+function answerAt(
+  { edge, admin }: Front,
+  request: Request,
+  env: Env,
+  context: ExecutionContext,
+): Response | Promise<Response> {
+  const answer = (): Response | Promise<Response> =>
+    isAdminRequest(request.url, env) ? admin.handle(request, env, context) : handle(edge, request, env, context);
+  const starting = edge.config.beforeRequest(env, context);
+  return starting === undefined ? answer() : starting.then(answer);
+}
+
+function answerLast(request: Request, error: unknown): Response {
+  logError({ where: "worker", error: String(error) });
+  return lastResort("", request.headers.get("accept"));
 }

@@ -23,6 +23,7 @@ class Begun implements Exchange {
   tables: Exchange["tables"];
   readonly pop: Exchange["pop"];
   readonly startedAtMs: Exchange["startedAtMs"];
+  nowMs: Exchange["nowMs"];
   method: Exchange["method"];
   requestId: Exchange["requestId"] = "";
   url: Exchange["url"] = undefined;
@@ -64,6 +65,7 @@ class Begun implements Exchange {
     this.tables = edge.tables;
     this.pop = edge.pop;
     this.startedAtMs = edge.now();
+    this.nowMs = this.startedAtMs;
     this.method = request.method;
   }
 

@@ -56,6 +56,8 @@ export interface Exchange {
   tables: Tables;
   readonly pop: string;
   readonly startedAtMs: number;
+  /** When the stage under way began. Whoever waits for something asks the clock again. */
+  nowMs: number;
 
   /** ingress */
   method: string;

@@ -41,28 +41,58 @@ export const STAGES: readonly Stage[] = [
   degrade,
 ];
 
-export function handle(edge: Edge, request: Request, env: Env, context: ExecutionContext): Promise<Response> {
+/** A promise only where a stage waits for something: a hit is answered within its turn. */
+export function handle(
+  edge: Edge,
+  request: Request,
+  env: Env,
+  context: ExecutionContext,
+): Response | Promise<Response> {
   return passThrough(STAGES, edge, beginExchange(edge, request, env, context));
 }
 
 /** These stages, and what must always happen behind them. */
-export async function passThrough(stages: readonly Stage[], edge: Edge, x: Exchange): Promise<Response> {
-  let response: Response;
+export function passThrough(stages: readonly Stage[], edge: Edge, x: Exchange): Response | Promise<Response> {
+  const response = answerFrom(0, stages, edge, x);
+  return response instanceof Promise ? response.then((late) => record(edge, x, late)) : record(edge, x, response);
+}
+
+/** The first answer of the stages from that one on. Never throws, nor rejects. */
+function answerFrom(first: number, stages: readonly Stage[], edge: Edge, x: Exchange): Response | Promise<Response> {
   try {
-    let answer: Answer | undefined;
-    for (const stage of stages) {
-      const result = stage(edge, x);
-      answer = result instanceof Promise ? await result : result;
-      if (answer !== undefined) break;
+    for (let index = first; index < stages.length; index++) {
+      const answer = stages[index]?.(edge, x);
+      if (answer instanceof Promise) return answerBehind(answer, index + 1, stages, edge, x);
+      if (answer !== undefined) return respond(edge, x, answer);
     }
-    response = respond(edge, x, answer ?? plainAnswer(x));
+    return respond(edge, x, plainAnswer(x));
   } catch (error) {
-    edge.counters.countEvent(series("weir_internal_errors_total"));
-    logError({ requestId: x.requestId, error: String(error) });
-    response = plainAnswer(x);
-    x.served = "fallback";
+    return answerBroken(edge, x, error);
   }
-  return record(edge, x, response);
+}
+
+async function answerBehind(
+  waitedFor: Promise<Answer | undefined>,
+  next: number,
+  stages: readonly Stage[],
+  edge: Edge,
+  x: Exchange,
+): Promise<Response> {
+  try {
+    const answer = await waitedFor;
+    x.nowMs = edge.now();
+    return answer === undefined ? await answerFrom(next, stages, edge, x) : respond(edge, x, answer);
+  } catch (error) {
+    return answerBroken(edge, x, error);
+  }
+}
+
+function answerBroken(edge: Edge, x: Exchange, error: unknown): Response {
+  x.nowMs = edge.now();
+  edge.counters.countEvent(series("weir_internal_errors_total"));
+  logError({ requestId: x.requestId, error: String(error) });
+  x.served = "fallback";
+  return plainAnswer(x);
 }
 
 const plainAnswer = ({ requestId, request }: Exchange): Response =>

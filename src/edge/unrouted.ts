@@ -9,6 +9,11 @@ import { rollout } from "./stages/rollout.ts";
 
 const STAGES: readonly Stage[] = [ingress, rollout, (_edge, x) => refuse(x, "no-route")];
 
-export function handleUnrouted(edge: Edge, request: Request, env: Env, context: ExecutionContext): Promise<Response> {
+export function handleUnrouted(
+  edge: Edge,
+  request: Request,
+  env: Env,
+  context: ExecutionContext,
+): Response | Promise<Response> {
   return passThrough(STAGES, edge, beginExchange(edge, request, env, context));
 }

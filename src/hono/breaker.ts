@@ -83,7 +83,7 @@ function callOnce(
     return undefined;
   };
   const x = beginExchange(edge, request, c.env, c.executionCtx);
-  return passThrough([receive, prepare, breakerStage, forward, degrade], edge, x);
+  return Promise.resolve(passThrough([receive, prepare, breakerStage, forward, degrade], edge, x));
 }
 
 /** A route for one call: everything to this origin, nothing cached, nothing charged. */

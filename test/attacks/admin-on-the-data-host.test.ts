@@ -52,7 +52,7 @@ describe("an admin path without a token that holds", () => {
           const make = (at: string) => new Request(`https://gateway.example${at}`, { method, headers });
           const [hidden, nowhere] = await Promise.all([
             site.admin.handle(make(path), env, createExecutionContext()).then(seen),
-            handle(site.edge, make("/nowhere"), env, createExecutionContext()).then(seen),
+            Promise.resolve(handle(site.edge, make("/nowhere"), env, createExecutionContext())).then(seen),
           ]);
           expect(hidden, `${method} ${path}`).toEqual(nowhere);
           expect(hidden.status).toBe(404);

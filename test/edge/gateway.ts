@@ -84,7 +84,12 @@ export class Gateway {
     return gateway;
   }
 
-  send(headers: Record<string, string>, path = "/", init: RequestInit = {}): Promise<Response> {
+  async send(headers: Record<string, string>, path = "/", init: RequestInit = {}): Promise<Response> {
+    return this.answer(headers, path, init);
+  }
+
+  /** As the Worker answers: a promise only where something is waited for. */
+  answer(headers: Record<string, string>, path = "/", init: RequestInit = {}): Response | Promise<Response> {
     const request = new Request(`https://gateway.example${path}`, { ...init, headers });
     return handle(this.edge, request, this.#env, this.#context);
   }

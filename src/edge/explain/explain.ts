@@ -81,6 +81,7 @@ export async function explain(edge: Edge, env: Env, wanted: ExplainWanted): Prom
   for (const stage of STAGES) {
     const result = instead(stage, wanted)(beside, x);
     answer = result instanceof Promise ? await result : result;
+    x.nowMs = beside.now();
     steps.push(
       await describeStage(stage, { edge: beside, x, env, wanted, calls: door.calls, answered: answer !== undefined }),
     );

@@ -34,7 +34,7 @@ export function admitRequest(edge: Edge, x: Exchange, terms: ChargeTerms, caller
   return {
     env: x.env,
     waitUntil: x.waitUntil,
-    nowMs: edge.now(),
+    nowMs: x.nowMs,
     coordinatorName: caller.coordinatorName,
     configVersion: x.tables.configVersion,
     tenantLimits: caller.exempt ? caller.tenant.slotLimits : caller.tenant.limits,

@@ -44,7 +44,7 @@ export function cacheLookup(edge: Edge, x: Exchange): StageAnswer {
     asked,
     entry: undefined,
     flight: undefined,
-    requestedAtMs: edge.now(),
+    requestedAtMs: x.nowMs,
     purges: edge.purges.of(route.origin.stateId),
     purgeEpoch: 0,
   };
@@ -56,7 +56,7 @@ export function cacheLookup(edge: Edge, x: Exchange): StageAnswer {
   const { purges, requestedAtMs } = context;
   const waits = !purges.isFresh(requestedAtMs) && edge.purges.refresh(purgeSite(x, route), requestedAtMs);
   const remembered = edge.responses.recall(key, fieldsOf(x), isByLanguage(context));
-  if (remembered !== undefined && !waits) return use(edge, x, context, route, remembered);
+  if (remembered !== undefined && !waits) return use(edge, x, context, route, remembered, requestedAtMs);
   return findUnpurged(edge, x, context, route, remembered, waits);
 }
 
@@ -77,7 +77,7 @@ async function findUnpurged(
     (await edge.responses.find(context.key, fieldsOf(x), isByLanguage(context))) ??
     edge.responses.recall(context.key, fieldsOf(x), isByLanguage(context));
   if (found !== undefined && waits) await edge.purges.wait(route.origin.stateId);
-  return use(edge, x, context, route, found);
+  return use(edge, x, context, route, found, edge.now());
 }
 
 /** From here on as if nothing were stored, nor to be. A flight that it leads lands when it ends. */
@@ -92,11 +92,11 @@ function use(
   context: CacheContext,
   route: CompiledRoute,
   found: StoredResponse | undefined,
+  nowMs: number,
 ): StageAnswer {
   const entry = standing(edge, x, context, found);
   context.entry = entry;
   if (entry === undefined) return forwardOr504(edge, x, context, route);
-  const nowMs = edge.now();
   switch (judgeUse(entry.freshness, context.asked, nowMs)) {
     case "fresh":
       edge.origins.keepCurrent(x, route.origin, nowMs);

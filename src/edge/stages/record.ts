@@ -15,7 +15,7 @@ const REPORT_DEADLINE_MS = 5_000;
 export function record(edge: Edge, x: Exchange, answer: Response): Response {
   settleCharge(edge, x);
   const outcome = outcomeOf(x, answer.status);
-  const nowMs = edge.now();
+  const { nowMs } = x;
   edge.logs.note(x, answer.status, outcome, nowMs);
   // Without a place to flush to nothing is counted.
   if (x.env.METRICS !== undefined) count(edge, x, answer.status, outcome, nowMs);
