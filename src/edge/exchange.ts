@@ -11,6 +11,7 @@ import type { Charged } from "./lessees/charged.ts";
 import type { KeyUse } from "./lessees/tenant-lessee.ts";
 import type { OriginAnswer } from "./call-origin.ts";
 import type { Flight } from "./cache/flights.ts";
+import type { KeptHeaders } from "./cache/kept-headers.ts";
 import type { StoredResponse } from "./cache/response-store.ts";
 import type { OriginPurges } from "./purges.ts";
 import type { Refusal } from "../http/problem.ts";
@@ -157,12 +158,19 @@ export function atEnd(x: Exchange, work: () => void): void {
  * set on a Response costs a crossing into the runtime; a record of them crosses once.
  */
 export class Draft {
-  readonly body: ArrayBuffer;
   readonly fields: FieldRecord;
+  readonly #body: ArrayBuffer;
+  readonly #kept: KeptHeaders | undefined;
 
-  constructor(body: ArrayBuffer, fields: FieldRecord) {
-    this.body = body;
+  /** `kept`: of the answer before, where they were kept. */
+  constructor(body: ArrayBuffer, fields: FieldRecord, kept: KeptHeaders | undefined) {
+    this.#body = body;
     this.fields = fields;
+    this.#kept = kept;
+  }
+
+  toResponse(): Response {
+    return this.#kept?.answer(this.#body, this.fields) ?? new Response(this.#body, { headers: this.fields });
   }
 
   set(name: string, value: string): void {

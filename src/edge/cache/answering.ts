@@ -35,7 +35,7 @@ export function hit(
     return answerFrom(edge, x, entry, nowMs, cacheStatus);
   }
   x.cacheStatus = cacheStatus;
-  const draft = new Draft(body, { ...edge.responses.fieldsOf(entry) });
+  const draft = new Draft(body, { ...edge.responses.fieldsOf(entry) }, edge.responses.keptHeaders(entry));
   draft.set("age", ageSeconds(entry, nowMs));
   return draft;
 }

@@ -14,6 +14,7 @@ import { parseTags } from "../../policy/cache/tags.ts";
 import type { FieldRecord } from "../exchange.ts";
 import { tableSize } from "../table-size.ts";
 import type { Copied } from "./body-part.ts";
+import { KeptHeaders } from "./kept-headers.ts";
 
 export interface StoredResponse {
   readonly status: number;
@@ -49,6 +50,11 @@ export const MAX_STORED_BYTES = 33_554_432;
 const MEMORY_BYTES = 16 * 1_048_576;
 const MEMORY_URLS = 20_000;
 const ENTRY_OVERHEAD_BYTES = 1_024;
+/** Responses whose headers are kept in the runtime's form, and their bytes; there they take about three times as much. */
+const MAX_KEPT = 500;
+const KEPT_BYTES = 2 * 1_048_576;
+/** Of hits on others: what is hit often soon has its own, and where everything is hit evenly little is displaced. */
+const KEEP_ONE_IN = 16;
 /** A look-up in the PoP's cache that takes longer is a miss. */
 const POP_DEADLINE_MS = 50;
 /** How long the platform may keep an entry; ours says what it is good for. */
@@ -73,6 +79,8 @@ export class ResponseStore {
   readonly #pop: string;
   readonly #memory: LRUCache<string, Url>;
   readonly #fields = new WeakMap<HeaderList, FieldRecord>();
+  readonly #kept: LRUCache<HeaderList, KeptHeaders>;
+  #unkept = 0;
 
   readonly #beside: ResponseStore | undefined;
 
@@ -84,6 +92,11 @@ export class ResponseStore {
       max: tableSize(MEMORY_URLS, beside),
       maxSize: MEMORY_BYTES,
       sizeCalculation: sizeOf,
+    });
+    this.#kept = new LRUCache({
+      max: tableSize(MAX_KEPT, beside),
+      maxSize: KEPT_BYTES,
+      sizeCalculation: (_kept, headers) => ENTRY_OVERHEAD_BYTES + bytesOf(headers),
     });
   }
 
@@ -111,6 +124,16 @@ export class ResponseStore {
       this.#fields.set(headers, fields);
     }
     return fields;
+  }
+
+  /** Undefined: none are kept of it, for now. */
+  keptHeaders(entry: StoredResponse): KeptHeaders | undefined {
+    const { headers } = entry;
+    const known = this.#kept.get(headers);
+    if (known !== undefined || this.#unkept++ % KEEP_ONE_IN !== 0) return known;
+    const kept = new KeptHeaders(this.fieldsOf(entry));
+    this.#kept.set(headers, kept);
+    return kept;
   }
 
   /** From the PoP's cache, and into memory. */
@@ -303,8 +326,14 @@ function sizeOf(url: Url, key: string): number {
   let bytes = ENTRY_OVERHEAD_BYTES + key.length;
   for (const [variant, entry] of url.variants) {
     bytes += ENTRY_OVERHEAD_BYTES + variant.length + (entry.body instanceof ArrayBuffer ? entry.bytes : 0);
-    for (const [name, value] of entry.headers) bytes += name.length + value.length;
+    bytes += bytesOf(entry.headers);
   }
+  return bytes;
+}
+
+function bytesOf(headers: HeaderList): number {
+  let bytes = 0;
+  for (const [name, value] of headers) bytes += name.length + value.length;
   return bytes;
 }
 

@@ -22,7 +22,7 @@ export function respond(edge: Edge, x: Exchange, answer: Answer): Response {
   }
   setRetryAfter(x, headers, resetSeconds);
   if (x.env.WEIR_SERVER_TIMING === "1") setServerTiming(edge, x, headers);
-  return answer instanceof Draft ? new Response(answer.body, { headers: answer.fields }) : answer;
+  return answer instanceof Draft ? answer.toResponse() : answer;
 }
 
 const isThrottled = ({ refusal }: Exchange): boolean => refusal === "limited" || refusal === "concurrency";
