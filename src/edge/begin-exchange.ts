@@ -27,7 +27,6 @@ class Begun implements Exchange {
   method: Exchange["method"];
   requestId: Exchange["requestId"] = "";
   url: Exchange["url"] = undefined;
-  clientIp: Exchange["clientIp"] = "";
   consumedHeaders: Exchange["consumedHeaders"] = NOTHING;
   trialNumber: Exchange["trialNumber"] = undefined;
   inCanary: Exchange["inCanary"] = false;
@@ -54,6 +53,7 @@ class Begun implements Exchange {
   streams: Exchange["streams"] = false;
   readonly #edge: Site;
   #headers: Headers | undefined = undefined;
+  #clientIp: string | undefined = undefined;
 
   constructor(edge: Site, request: Request, env: Env, context: Pick<ExecutionContext, "waitUntil">) {
     this.#edge = edge;
@@ -67,6 +67,14 @@ class Begun implements Exchange {
     this.startedAtMs = edge.now();
     this.nowMs = this.startedAtMs;
     this.method = request.method;
+  }
+
+  get clientIp(): string {
+    return (this.#clientIp ??= this.request.headers.get("cf-connecting-ip") ?? "");
+  }
+
+  set clientIp(clientIp: string) {
+    this.#clientIp = clientIp;
   }
 
   get headers(): Headers {

@@ -66,7 +66,7 @@ export interface Exchange {
   url: CanonicalUrl | undefined;
   /** Cleaned request headers, ours: stages may change them before forwarding. Made when first read: a hit never needs them. */
   readonly headers: Headers;
-  /** As the platform says, "" when it says nothing. */
+  /** As the platform says, "" when it says nothing. Read when it is first asked for: few need it. */
   clientIp: string;
   /** rollout: the config on trial, if there is one, and whether this request has it. */
   trialNumber: number | undefined;

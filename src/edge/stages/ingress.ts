@@ -24,6 +24,5 @@ export function receive(edge: Edge, x: Exchange): Response | undefined {
   const canonical = canonicalUrl(request.url);
   if (!canonical.ok) return refuse(x, "bad-request", `the URL was refused: ${canonical.reason}`);
   x.url = canonical.url;
-  x.clientIp = request.headers.get("cf-connecting-ip") ?? "";
   return undefined;
 }
