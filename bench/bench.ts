@@ -1,14 +1,18 @@
 /**
  * `npm run bench [-- --json --seconds N --rounds N]`: in one run, on the same runner and socket type, a bare
- * pass-through Worker, the gateway, the gateway on a cached route, and a Worker that asks one Durable Object for each
- * request; then the limiter alone, and what telemetry costs. Each has a runtime process of its own, so none inherits another's heap, and only one is under load at a time.
- * Rounds are interleaved; each figure is the median. Machines differ and are noisy: quote the ratios.
+ * pass-through Worker, the gateway, the gateway on a cached route, a Worker that asks one Durable Object for each
+ * request, and one that answers by itself; then the limiter alone, and what telemetry costs. Each has a runtime process of its own, so none inherits another's heap, and only one is under load at a time.
+ * Rounds are interleaved; each figure is the median. Machines differ and are noisy: quote the ratios. Requests/s may be
+ * compared where each runtime's process kept its one core busy (the share of it is shown): then they are bound by the
+ * same thing, and neither by the origin nor by the load generator. CPU time for each request says the same of a machine
+ * that does other things, too. The load generator counts what would have been sent during a stall, so a 99th percentile
+ * above 1 % of a round is the length of the longest ones.
  */
 import { fork } from "node:child_process";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from "miniflare";
-import { startGateway } from "../local/gateway.ts";
+import { runtimePids, startGateway } from "../local/gateway.ts";
 import { freePorts } from "../local/ports.ts";
 import { loadConfig } from "../src/config/load.ts";
 import type { Config } from "../src/config/model.ts";
@@ -24,7 +28,7 @@ import { type LimiterFigures, limiterFails, limiterReport, measureLimiter } from
 import { load, type Round, tool } from "./load.ts";
 import { median } from "./median.ts";
 import { processCpuMs } from "./process-cpu.ts";
-import { OBJECT_PER_REQUEST, PASS_THROUGH } from "./rivals.ts";
+import { ANSWERS_ITSELF, OBJECT_PER_REQUEST, PASS_THROUGH } from "./rivals.ts";
 import { measureTelemetry, type TelemetryFigures, telemetryFails, telemetryReport } from "./telemetry.ts";
 
 const CONNECTIONS = 32;
@@ -42,7 +46,9 @@ interface Contender {
   readonly rounds: Round[];
   /** CPU ms of its process for each request, one figure a round. */
   readonly cpu: number[];
-  readonly pid?: number | undefined;
+  /** CPU time of its process for each second, one figure a round: 1 is a core. */
+  readonly cores: number[];
+  readonly pid: number | undefined;
   stop(): Promise<void>;
 }
 
@@ -73,7 +79,8 @@ async function startRival(
   script: string,
   originUrl: string,
   objects: Record<string, unknown>,
-): Promise<{ url: string; stop(): Promise<void> }> {
+): Promise<{ url: string; pid: number | undefined; stop: () => Promise<void> }> {
+  const before = new Set(runtimePids());
   const port = await freePorts(1);
   const miniflare = new Miniflare(
     convertV4MiniflareOptions({
@@ -94,7 +101,8 @@ async function startRival(
     }),
   );
   await miniflare.ready;
-  return { url: `http://127.0.0.1:${port}`, stop: () => miniflare.dispose() };
+  const pid = runtimePids().find((candidate) => !before.has(candidate));
+  return { url: `http://127.0.0.1:${port}`, pid, stop: () => miniflare.dispose() };
 }
 
 async function startContenders(originUrl: string, config: Config, headers: Headers): Promise<Contender[]> {
@@ -102,25 +110,28 @@ async function startContenders(originUrl: string, config: Config, headers: Heade
   const perRequest = await startRival(OBJECT_PER_REQUEST, originUrl, {
     durableObjects: { BUCKET: { className: "Bucket", useSQLite: true } },
   });
+  const itself = await startRival(ANSWERS_ITSELF, originUrl, {});
   const gateway = await startGateway({ config, port: await freePorts(1), secrets: SECRETS });
   const [gatewayUrl = ""] = gateway.urls;
   const { pid } = gateway;
   const contender = (
     name: string,
     url: string,
-    more: Omit<Contender, "name" | "url" | "rounds" | "cpu">,
+    more: Omit<Contender, "name" | "url" | "rounds" | "cpu" | "cores">,
   ): Contender => ({
     name,
     url,
     rounds: [],
     cpu: [],
+    cores: [],
     ...more,
   });
   return [
-    contender("pass-through", `${passThrough.url}/x`, { headers: {}, stop: () => passThrough.stop() }),
+    contender("pass-through", `${passThrough.url}/x`, { headers: {}, pid: passThrough.pid, stop: passThrough.stop }),
     contender("gateway", `${gatewayUrl}/x`, { headers, pid, stop: () => gateway.stop() }),
     contender("gateway, cached", `${gatewayUrl}/cached/x`, { headers, pid, stop: async () => undefined }),
-    contender("object per request", `${perRequest.url}/x`, { headers: {}, stop: () => perRequest.stop() }),
+    contender("object per request", `${perRequest.url}/x`, { headers: {}, pid: perRequest.pid, stop: perRequest.stop }),
+    contender("answers by itself", `${itself.url}/x`, { headers: {}, pid: itself.pid, stop: itself.stop }),
   ];
 }
 
@@ -156,6 +167,7 @@ async function main(): Promise<number> {
         contender.rounds.push(result);
         if (beganAt !== undefined && endedAt !== undefined) {
           contender.cpu.push((endedAt - beganAt) / (result.requestsPerSecond * seconds));
+          contender.cores.push((endedAt - beganAt) / (seconds * 1_000));
         }
       }
     }
@@ -196,9 +208,10 @@ interface Report {
 
 /** True: something failed. */
 function report(contenders: readonly Contender[], options: Report): boolean {
-  const figures = contenders.map(({ name, rounds, cpu }) => ({
+  const figures = contenders.map(({ name, rounds, cpu, cores }) => ({
     name,
-    cpuMsPerRequest: cpu.length === 0 ? undefined : Number(median(cpu).toFixed(3)),
+    cpuMsPerRequest: cpu.length === 0 ? undefined : Number(median(cpu).toFixed(4)),
+    cores: cores.length === 0 ? undefined : Number(median(cores).toFixed(2)),
     requestsPerSecond: Math.round(median(rounds.map((round) => round.requestsPerSecond))),
     p50Ms: median(rounds.map((round) => round.p50Ms)),
     p99Ms: median(rounds.map((round) => round.p99Ms)),
@@ -213,7 +226,7 @@ function report(contenders: readonly Contender[], options: Report): boolean {
     );
     for (const row of rows) {
       console.log(
-        `${row.name.padEnd(20)} ${String(row.requestsPerSecond).padStart(7)} req/s  p50 ${row.p50Ms.toFixed(2)} ms  p99 ${row.p99Ms.toFixed(2)} ms  ${row.ratio.toFixed(2)} × pass-through  ${row.errors} errors${row.cpuMsPerRequest === undefined ? "" : `  ${row.cpuMsPerRequest} CPU ms per request, HTTP and objects with it`}`,
+        `${row.name.padEnd(20)} ${String(row.requestsPerSecond).padStart(7)} req/s  p50 ${row.p50Ms.toFixed(2)} ms  p99 ${row.p99Ms.toFixed(2)} ms  ${row.ratio.toFixed(2)} × pass-through  ${row.errors} errors${row.cpuMsPerRequest === undefined ? "" : `  ${row.cpuMsPerRequest} CPU ms per request, HTTP and objects with it, ${row.cores} of a core`}`,
       );
     }
     console.log(`\n${limiterReport(options.limiter, options.leaseCalls)}`);

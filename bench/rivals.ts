@@ -1,5 +1,14 @@
 /** What the gateway is compared with, in the same runtime and behind the same kind of socket. */
 
+/** Answers at once: what the runtime and its HTTP cost here by themselves, and how long its collections of garbage stop it. */
+export const ANSWERS_ITSELF = `
+export default {
+  fetch() {
+    return new Response("hello");
+  },
+};
+`;
+
 /** Does nothing but forward. */
 export const PASS_THROUGH = `
 export default {

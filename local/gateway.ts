@@ -202,7 +202,7 @@ function isRunning(pid: number): boolean {
 }
 
 /** Process ids of runtimes this process has started. */
-function runtimePids(): number[] {
+export function runtimePids(): number[] {
   try {
     const table = execFileSync("ps", ["-A", "-o", "pid=,ppid=,comm="], { encoding: "utf8" });
     return table.split("\n").flatMap((line) => {
