@@ -18,6 +18,8 @@ export function measureDistinctUrls(): Promise<DistinctUrlFigures> {
   return new Promise((resolve, reject) => {
     const child = fork(join(import.meta.dirname, "distinct-urls.ts"), {
       execArgv: [...process.execArgv, "--expose-gc"],
+      // Without the gateway's log lines.
+      stdio: ["ignore", "ignore", "inherit", "ipc"],
     });
     child.once("message", (figures: DistinctUrlFigures) => {
       resolve(figures);
