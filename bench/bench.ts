@@ -175,8 +175,13 @@ async function main(): Promise<number> {
     for (const contender of contenders) await contender.stop();
   }
   console.error("telemetry: on and off, by turns");
-  const pairs = Math.max(6, 3 * rounds);
-  const telemetry = await measureTelemetry({ config, secrets: SECRETS, headers, connections: CONNECTIONS, pairs });
+  const telemetry = await measureTelemetry({
+    config,
+    secrets: SECRETS,
+    headers,
+    connections: CONNECTIONS,
+    seconds: Math.max(10, 6 * rounds),
+  });
   console.error("lease calls: 4 edges at 0.8 of the limit");
   const leaseCalls = await measureLeaseCalls(originUrl, Math.max(5, seconds));
   origin.disconnect();

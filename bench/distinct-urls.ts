@@ -7,11 +7,7 @@ import { loadConfig } from "../src/config/load.ts";
 import { Edge } from "../src/edge/edge.ts";
 import { handle } from "../src/edge/pipeline.ts";
 import type { Env } from "../src/platform/bindings.ts";
-import { newBreaker } from "../src/policy/breaker/state-machine.ts";
-import { BREAKER_DEFAULTS } from "../src/policy/breaker/types.ts";
-import { viewOf } from "../src/policy/breaker/view.ts";
-import { answerLease, newLeaseBook } from "../src/policy/limits/lease-replies.ts";
-import type { LeaseRequest } from "../src/protocol/tenant.ts";
+import { call } from "./coordinator-stand-in.ts";
 import type { DistinctUrlFigures } from "./distinct-urls-report.ts";
 
 /** Characters of a URL -> after how many of them the heap is looked at. */
@@ -20,27 +16,6 @@ const SHAPES: readonly { readonly characters: number; readonly counts: readonly 
   { characters: 4_000, counts: [50_000, 200_000] },
 ];
 const BATCH = 200;
-
-const book = newLeaseBook();
-
-async function call(_kind: string, _name: string, method: string, told: unknown): Promise<unknown> {
-  switch (method) {
-    case "lease": {
-      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the only caller of "lease" is the lessee under test
-      const request = told as LeaseRequest;
-      const answer = answerLease(book, request, Date.now());
-      if (answer.kind !== "decided") throw new Error(answer.kind);
-      return { kind: "granted", seq: request.seq, ...answer.decision, record: undefined };
-    }
-    case "report":
-      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a report tells its number
-      return { seq: (told as { seq: number }).seq, view: viewOf(newBreaker(BREAKER_DEFAULTS, Date.now()), "bench", 0) };
-    case "snapshot":
-      return { write: false, askAgainMs: 3_600_000 };
-    default:
-      return { variants: [], stands: false };
-  }
-}
 
 /** By turns: stored, missing, not for others, failed. */
 async function originFetch(url: string): Promise<Response> {

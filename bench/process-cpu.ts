@@ -15,6 +15,9 @@ export function processCpuMs(pid: number | undefined): number | undefined {
   }
 }
 
+let ticks: number | undefined;
+
+/** Asked once: a process for each look would take time from what is looked at. */
 function ticksPerSecond(): number {
-  return Number(execFileSync("getconf", ["CLK_TCK"], { encoding: "utf8" }));
+  return (ticks ??= Number(execFileSync("getconf", ["CLK_TCK"], { encoding: "utf8" })));
 }

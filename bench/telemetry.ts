@@ -1,35 +1,35 @@
 /**
- * What telemetry costs: one gateway with two edges in one process, of which one counts nothing, under load in turns of a
- * second (on, off, off, on, ...), so that what else the machine does hits both alike. Requests/s by pairs of turns; CPU
- * time of the process for each request over all turns, which a busy machine disturbs less.
+ * What telemetry costs. One isolate under steady load, whose telemetry is on and off by turns of a tenth of a second
+ * (telemetry-worker.ts): two isolates, or two processes, would differ by more than what is looked for, even when they do
+ * the same. And CPU time of the pipeline alone (telemetry-pipeline.ts), which is precise, and more than its share of a
+ * gateway that also has sockets.
  */
+import { fork } from "node:child_process";
+import { join } from "node:path";
+import * as z from "zod";
 import { startGateway } from "../local/gateway.ts";
 import { freePorts } from "../local/ports.ts";
 import type { Config } from "../src/config/model.ts";
 import { load } from "./load.ts";
-import { median } from "./median.ts";
-import { processCpuMs } from "./process-cpu.ts";
+import { TURN_MS, TURNS_PATH } from "./telemetry-turns.ts";
 
 /** Of the gateway's requests/s. */
 const MARK_RATIO = 0.03;
-const ROUND_SECONDS = 1;
-const COUNTED = 0;
-const UNCOUNTED = 1;
+const WARM_UP_SECONDS = 5;
 
 export interface TelemetryFigures {
-  readonly pairs: number;
-  /** Median of the pairs: 1 - with / without. */
+  readonly seconds: number;
+  /** 1 - with / without, in requests/s. */
   readonly requestsRatio: number;
-  /** Half of the pairs are between these. */
-  readonly quartiles: readonly [number, number];
-  /** With / without - 1; undefined where there is no /proc. */
-  readonly cpuRatio: number | undefined;
+  /** Two standard errors of it. */
+  readonly plusMinus: number;
+  readonly pipeline: PipelineFigures;
 }
 
-interface Side {
-  readonly url: string;
-  requests: number;
-  cpuMs: number;
+export interface PipelineFigures {
+  /** With / without - 1, in CPU time. */
+  readonly ratio: number;
+  readonly plusMinus: number;
 }
 
 export interface TelemetryOptions {
@@ -37,54 +37,68 @@ export interface TelemetryOptions {
   readonly secrets: Parameters<typeof startGateway>[0]["secrets"];
   readonly headers: Readonly<Record<string, string>>;
   readonly connections: number;
-  readonly pairs: number;
+  readonly seconds: number;
 }
 
+const turnsReply = z.array(z.tuple([z.number(), z.number()]));
+
 export async function measureTelemetry(options: TelemetryOptions): Promise<TelemetryFigures> {
-  const { config, secrets, headers, connections, pairs } = options;
-  const port = await freePorts(2);
-  const gateway = await startGateway({ config, port, edges: 2, uncountedEdge: UNCOUNTED, secrets });
-  const side = (edge: number): Side => ({ url: `${gateway.urls[edge] ?? ""}/x`, requests: 0, cpuMs: 0 });
-  const sides = [side(COUNTED), side(UNCOUNTED)] as const;
-  const round = async (of: Side): Promise<number> => {
-    const before = processCpuMs(gateway.pid) ?? Number.NaN;
-    const { requestsPerSecond } = await load(of.url, headers, ROUND_SECONDS, connections);
-    of.cpuMs += (processCpuMs(gateway.pid) ?? Number.NaN) - before;
-    of.requests += requestsPerSecond * ROUND_SECONDS;
-    return requestsPerSecond;
-  };
+  const pipeline = await measurePipeline();
+  const { config, secrets, headers, connections, seconds } = options;
+  const entry = join(import.meta.dirname, "telemetry-worker.ts");
+  const gateway = await startGateway({ config, port: await freePorts(1), entry, secrets });
+  const [url = ""] = gateway.urls;
   try {
-    for (const { url } of sides) await load(url, headers, 2 * ROUND_SECONDS, connections);
-    const losses: number[] = [];
-    for (let pair = 0; pair < pairs; pair++) {
-      const [first, second] = pair % 2 === 0 ? sides : [sides[1], sides[0]];
-      const [one, two] = [await round(first), await round(second)];
-      losses.push(pair % 2 === 0 ? 1 - one / two : 1 - two / one);
-    }
-    const sorted = losses.toSorted((a, b) => a - b);
-    const quarter = Math.floor(sorted.length / 4);
-    const cpuRatio = sides[0].cpuMs / sides[0].requests / (sides[1].cpuMs / sides[1].requests) - 1;
-    return {
-      pairs,
-      requestsRatio: median(losses),
-      quartiles: [sorted[quarter] ?? Number.NaN, sorted[sorted.length - 1 - quarter] ?? Number.NaN],
-      cpuRatio: Number.isNaN(cpuRatio) ? undefined : cpuRatio,
-    };
+    await load(`${url}/x`, headers, WARM_UP_SECONDS, connections);
+    const beganAtMs = Date.now();
+    await load(`${url}/x`, headers, seconds, connections);
+    const reply: unknown = await (await fetch(url + TURNS_PATH)).json();
+    const [first, last] = [
+      Math.ceil(beganAtMs / TURN_MS) + 1,
+      Math.floor(beganAtMs / TURN_MS) + (seconds * 1_000) / TURN_MS,
+    ];
+    const requests = new Map(turnsReply.parse(reply).filter(([turn]) => turn > first && turn < last));
+    return { seconds, pipeline, ...lossOf(requests) };
   } finally {
     await gateway.stop();
   }
 }
 
-/** True: the mark is missed by both figures. One alone is the machine's noise. */
-export const telemetryFails = ({ requestsRatio, cpuRatio }: TelemetryFigures): boolean =>
-  requestsRatio > MARK_RATIO && (cpuRatio ?? requestsRatio) > MARK_RATIO;
+/** Each turn with telemetry against those beside it: what else the machine does is about the same in all three. */
+function lossOf(requests: ReadonlyMap<number, number>): Pick<TelemetryFigures, "requestsRatio" | "plusMinus"> {
+  const pairs = [...requests].flatMap(([turn, on]) => {
+    const [before, after] = [requests.get(turn - 1), requests.get(turn + 1)];
+    return turn % 2 !== 0 || before === undefined || after === undefined ? [] : [{ on, off: (before + after) / 2 }];
+  });
+  const sum = (of: (pair: { on: number; off: number }) => number): number =>
+    pairs.reduce((total, pair) => total + of(pair), 0);
+  const off = sum((pair) => pair.off);
+  const ratio = sum(({ on }) => on) / off;
+  // Of a ratio of sums.
+  const squares = sum((pair) => (pair.on - ratio * pair.off) ** 2);
+  return { requestsRatio: 1 - ratio, plusMinus: (2 * Math.sqrt(squares)) / off };
+}
+
+function measurePipeline(): Promise<PipelineFigures> {
+  return new Promise((resolve, reject) => {
+    const child = fork(join(import.meta.dirname, "telemetry-pipeline.ts"));
+    child.once("message", (figures: PipelineFigures) => {
+      resolve(figures);
+    });
+    child.once("exit", (code) => {
+      reject(new Error(`the measurement of the pipeline ended with ${code}`));
+    });
+  });
+}
+
+/** True: a figure is above the mark by more than its error. */
+export const telemetryFails = ({ requestsRatio, plusMinus, pipeline }: TelemetryFigures): boolean =>
+  pipeline.ratio - pipeline.plusMinus > MARK_RATIO || requestsRatio - plusMinus > MARK_RATIO;
 
 export function telemetryReport(figures: TelemetryFigures): string {
-  const { pairs, requestsRatio, quartiles, cpuRatio } = figures;
-  const [low, high] = quartiles.map(percent);
-  const cpu = cpuRatio === undefined ? "" : `; ${percent(cpuRatio)} % of CPU time per request`;
+  const { seconds, requestsRatio, plusMinus, pipeline } = figures;
   const held = telemetryFails(figures) ? "MISSED" : "held";
-  return `telemetry costs ${percent(requestsRatio)} % of requests/s (${pairs} pairs of alternating rounds of ${ROUND_SECONDS} s, half of them ${low} to ${high} %)${cpu}; mark ${MARK_RATIO * 100} %: ${held}`;
+  return `telemetry costs ${percent(requestsRatio)} ± ${percent(plusMinus)} % of requests/s (paired, alternating rounds of ${TURN_MS} ms for ${seconds} s), and ${percent(pipeline.ratio)} ± ${percent(pipeline.plusMinus)} % of the pipeline's CPU time; mark ${MARK_RATIO * 100} %: ${held}`;
 }
 
 const percent = (ratio: number): string => (ratio * 100).toFixed(1);

@@ -5,7 +5,6 @@ import type { Config } from "../src/config/model.ts";
 
 const root = join(import.meta.dirname, "..");
 
-/** `text`: of the config file. */
 /** As wrangler bundles for workerd. */
 export const WORKER_BUNDLE = {
   bundle: true,
@@ -19,10 +18,15 @@ export const WORKER_BUNDLE = {
   logLevel: "silent",
 } satisfies BuildOptions;
 
-export async function buildWorker(config: Config, text?: string): Promise<string> {
+/** `text`: of the config file. `entry`: the module that stands for `src/worker.ts`. */
+export async function buildWorker(
+  config: Config,
+  text?: string,
+  entry = join(root, "src", "worker.ts"),
+): Promise<string> {
   const result = await build({
     ...WORKER_BUNDLE,
-    entryPoints: [join(root, "src", "worker.ts")],
+    entryPoints: [entry],
     plugins: [
       {
         name: "bundled-config",

@@ -39,8 +39,8 @@ export interface GatewayOptions {
   readonly stateDir?: string;
   /** This edge, by its number, reaches no origin's coordinator. */
   readonly cutOffEdge?: number;
-  /** This edge, by its number, counts nothing. */
-  readonly uncountedEdge?: number;
+  /** Module that stands in the place of `src/worker.ts`, with the same exports. */
+  readonly entry?: string;
   readonly secrets: Secrets;
   readonly serverTiming?: boolean;
   /** Host name the admin API is on; undefined: it is on every host. */
@@ -67,7 +67,7 @@ export interface Gateway {
 
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const { config, port, edges = 1, stateDir } = options;
-  const script = await buildWorker(config, options.text);
+  const script = await buildWorker(config, options.text, options.entry);
   const before = new Set(runtimePids());
   const signals = new Map(STOP_SIGNALS.map((signal) => [signal, new Set(process.listeners(signal))]));
   if (stateDir !== undefined) mkdirSync(stateDir, { recursive: true });
@@ -151,7 +151,7 @@ function workersOf(options: GatewayOptions, script: string, port: number, edges:
     ...shared,
     name: `edge-${index}`,
     bindings: { ...bindings, WEIR_POP: `edge-${index}` },
-    durableObjects: objectsOf(index, options, remoteObjects),
+    durableObjects: index === cutOffEdge ? { ...remoteObjects, ORIGIN: SILENT_ORIGIN } : remoteObjects,
     kvNamespaces: { SNAPSHOTS: "snapshots" },
     // Nothing stands in front of the Worker: it reads the dashboard's files from the folder.
     serviceBindings: {
@@ -167,17 +167,6 @@ function workersOf(options: GatewayOptions, script: string, port: number, edges:
     durableObjects: { SILENT: { className: "Silent", useSQLite: true } },
   };
   return [coordinators, ...(wanMs > 0 ? [wan] : []), ...(cutOffEdge === undefined ? [] : [silent]), ...edgeWorkers];
-}
-
-/** What an edge reaches: all, or what is left of it. */
-function objectsOf<Binding>(
-  edge: number,
-  { cutOffEdge, uncountedEdge }: GatewayOptions,
-  all: Readonly<Record<string, Binding>>,
-): Record<string, Binding | typeof SILENT_ORIGIN> {
-  if (edge === cutOffEdge) return { ...all, ORIGIN: SILENT_ORIGIN };
-  const { METRICS: _metrics, ...uncounted } = all;
-  return edge === uncountedEdge ? uncounted : all;
 }
 
 async function stopWithin(miniflare: Miniflare, pid: number | undefined): Promise<void> {
