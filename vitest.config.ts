@@ -54,8 +54,16 @@ const suiteModules =
         { find: /^http-cache-tests\/(client|server)\//, replacement: `${resolve(suite)}/test-engine/$1/` },
       ];
 
-/** Eight edges at once, and a neighbour's tail latency, say more in a minute than in seconds: `npm run drill` has them. */
-const DRILL_ONLY = ["test/timed/eight-edges*.test.ts", "test/timed/noisy-neighbour.test.ts"];
+/** What says more in a minute than in seconds, or takes long to say it: `npm run drill` has it, `npm test` its smaller like. */
+const DRILL_ONLY = [
+  "test/timed/eight-edges*.test.ts",
+  "test/timed/noisy-neighbour.test.ts",
+  "test/timed/live.test.ts",
+  "test/timed/outage-warm-half.test.ts",
+  "test/scenarios/exact-counts.test.ts",
+  "test/scenarios/sizing.test.ts",
+];
+const exclude = process.env["WEIR_DRILL"] === "1" ? [] : DRILL_ONLY;
 
 /**
  * The projects run one after the other (`groupOrder`), each with as many files at once as it bears on the two cores of
@@ -121,6 +129,7 @@ export default defineConfig({
         test: {
           name: "scenarios",
           include: ["test/{scenarios,cli,local,library}/**/*.test.ts", "test/conformance/*.test.ts"],
+          exclude,
           environment: "node",
           maxWorkers: 3,
           sequence: { groupOrder: 2 },
@@ -133,7 +142,7 @@ export default defineConfig({
         test: {
           name: "timed",
           include: ["test/timed/**/*.test.ts", "test/ui/*.test.ts"],
-          exclude: process.env["WEIR_DRILL"] === "1" ? [] : DRILL_ONLY,
+          exclude,
           environment: "node",
           fileParallelism: false,
           sequence: { groupOrder: 3 },

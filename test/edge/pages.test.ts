@@ -16,7 +16,7 @@ afterEach(async () => {
 });
 
 const CHROME = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8";
-const ROOMY = { plans: { open: { limits: { requests: { rate: "1000/s", burst: 1_000 } } } } };
+const ROOMY = { plans: { open: { limits: { requests: { rate: "1000/s", burst: 1_000, deadline: "10s" } } } } };
 const CLOSED = { access: { deny: ["192.0.2.66"] } };
 
 function wanted(change: Partial<PageWanted> & { readonly headers?: Record<string, string> } = {}): PageWanted {
@@ -128,7 +128,9 @@ describe("a refusal", () => {
   });
 
   it("tells browsers when to come again, as the header does", async () => {
-    const gateway = await Gateway.of({ plans: { open: { limits: { requests: { rate: "1/m", burst: 1 } } } } });
+    const gateway = await Gateway.of({
+      plans: { open: { limits: { requests: { rate: "1/m", burst: 1, deadline: "10s" } } } },
+    });
     origin(() => new Response("hello"));
     const headers = { ...(await withKey("192.0.2.1")), accept: CHROME, "accept-language": "es" };
     await gateway.send(headers);

@@ -70,13 +70,21 @@ function hangUp(url: string, when: "at once" | "in the body"): Promise<void> {
 describe("a tenant's concurrency", () => {
   it("is never exceeded at the origin, and what is over it is told so", async () => {
     origin.mode = "slow-headers";
-    for (let round = 0; round < 3; round++) {
+    let counted = 0;
+    for (let round = 0; counted < 3 && round < 12; round++) {
       origin.resetPeak();
       const outcomes = await volley(3 * SLOTS);
+      // On a machine that stops for a moment the coordinator is out of reach, and the fail mode may admit more.
+      if (outcomes.some((outcome) => outcome.headers["weir-fail-mode"] !== undefined)) {
+        await allFree();
+        continue;
+      }
+      counted++;
       expect(origin.peak).toBeLessThanOrEqual(SLOTS);
       expect(ofStatus(outcomes, 200).length + ofStatus(outcomes, 429).length).toBe(3 * SLOTS);
       expect(ofStatus(outcomes, 200).length).toBeGreaterThan(0);
     }
+    expect(counted).toBe(3);
     await allFree();
   });
 
