@@ -67,7 +67,7 @@ const exclude = process.env["WEIR_DRILL"] === "1" ? [] : DRILL_ONLY;
 
 /**
  * The projects run one after the other (`groupOrder`), each with as many files at once as it bears on the two cores of
- * the smallest machine: what computes two, what starts processes three, what mostly waits six, what measures one.
+ * the smallest machine: what computes two, what starts processes three, what mostly waits five, what measures one.
  */
 export default defineConfig({
   test: {
@@ -98,7 +98,7 @@ export default defineConfig({
         test: {
           name: "workers",
           include: ["test/{coordinators,edge,hono}/**/*.test.ts", "test/attacks/*.test.ts"],
-          maxWorkers: 6,
+          maxWorkers: 5,
           sequence: { groupOrder: 1 },
           testTimeout: 20_000,
         },

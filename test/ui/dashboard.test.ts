@@ -25,6 +25,9 @@ const PAGES = [
   "audit",
 ];
 
+/** The same page in the dark differs by its colours; undefined: all rules. */
+const DARK_RULES = process.env["WEIR_DRILL"] === "1" ? undefined : ["color-contrast"];
+
 describe.skipIf(!hasBrowser)("the dashboard", () => {
   let site: Site;
   let page: Page;
@@ -224,7 +227,7 @@ describe.skipIf(!hasBrowser)("the dashboard", () => {
         await goTo(place);
         expect([place, await violationsOf(page)]).toEqual([place, []]);
         await page.emulateMedia({ colorScheme: "dark" });
-        expect([place, await violationsOf(page, ["color-contrast"])]).toEqual([place, []]);
+        expect([place, await violationsOf(page, DARK_RULES)]).toEqual([place, []]);
         if (place === "overview") await page.screenshot({ path: join(ARTEFACTS, "overview-dark.png"), fullPage: true });
         await page.setViewportSize({ width: 360, height: 740 });
         expect([place, await page.evaluate("document.documentElement.scrollWidth")]).toEqual([place, 360]);
