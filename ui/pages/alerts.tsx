@@ -7,7 +7,7 @@ import { Action, numberOf, ReasonField, SpanField, textOf } from "../parts/actio
 import { leftInWords, subjectOf } from "../parts/budgets.tsx";
 import { Deliveries } from "../parts/deliveries.tsx";
 import { Incidents } from "../parts/incidents.tsx";
-import { Badge, Bar, Empty, PageHead, Panel, Reading, Scroll, Time, type Tone } from "../parts/small.tsx";
+import { ACTIONS, Badge, Bar, Empty, PageHead, Panel, Reading, Table, Time, type Tone } from "../parts/small.tsx";
 import { useQuery } from "../state/query.ts";
 import { may } from "../state/session.ts";
 
@@ -51,21 +51,7 @@ function AlertTable({ alerts, refresh }: Pick<AlertsReply, "alerts"> & { readonl
   if (alerts.length === 0) return <Empty>No alert fires.</Empty>;
   const sorted = alerts.toSorted((a, b) => STATE_RANK[a.state] - STATE_RANK[b.state] || SEVERITY_RANK[a.severity] - SEVERITY_RANK[b.severity] || b.sinceMs - a.sinceMs);
   return (
-    <Scroll label="Alerts">
-      <table>
-        <thead>
-          <tr>
-            <th scope="col">State</th>
-            <th scope="col">Severity</th>
-            <th scope="col">What</th>
-            <th scope="col">Since</th>
-            <th scope="col">Told</th>
-            <th scope="col">
-              <span class="hidden-text">Actions</span>
-            </th>
-          </tr>
-        </thead>
-        <tbody>
+    <Table label="Alerts" columns={["State", "Severity", "What", "Since", "Told", ACTIONS]}>
           {sorted.map((alert) => (
             <tr key={alert.fingerprint}>
               <td>
@@ -92,9 +78,7 @@ function AlertTable({ alerts, refresh }: Pick<AlertsReply, "alerts"> & { readonl
               </td>
             </tr>
           ))}
-        </tbody>
-      </table>
-    </Scroll>
+        </Table>
   );
 }
 
@@ -132,20 +116,7 @@ function Silences({
 }): VNode {
   if (silences.length === 0) return <Empty>Nothing is silenced.</Empty>;
   return (
-    <Scroll label="Silences">
-      <table>
-        <thead>
-          <tr>
-            <th scope="col">Alerts with</th>
-            <th scope="col">Until</th>
-            <th scope="col">Reason</th>
-            <th scope="col">By</th>
-            <th scope="col">
-              <span class="hidden-text">Actions</span>
-            </th>
-          </tr>
-        </thead>
-        <tbody>
+    <Table label="Silences" columns={["Alerts with", "Until", "Reason", "By", ACTIONS]}>
           {silences.map(({ id, match, untilMs, reason, by }) => (
             <tr key={id}>
               <th scope="row" class="words">
@@ -172,37 +143,18 @@ function Silences({
               </td>
             </tr>
           ))}
-        </tbody>
-      </table>
-    </Scroll>
+        </Table>
   );
 }
 
 function Objectives({ objectives }: { readonly objectives: readonly ObjectiveView[] }): VNode {
   if (objectives.length === 0) return <Empty>No objectives are known: the config has none, or no traffic has told of them yet.</Empty>;
   return (
-    <Scroll label="Objectives">
-      <table>
-        <thead>
-          <tr>
-            <th scope="col">Objective</th>
-            <th scope="col" class="number">
-              Target
-            </th>
-            <th scope="col">Budget left</th>
-            <th scope="col" class="number">
-              Bad of all
-            </th>
-            <th scope="col">Burn rates: long, short, and from which on it is told</th>
-          </tr>
-        </thead>
-        <tbody>
+    <Table label="Objectives" columns={["Objective", { number: "Target" }, "Budget left", { number: "Bad of all" }, "Burn rates: long, short, and from which on it is told"]}>
           {objectives.map((objective) => (
             <ObjectiveRow key={objective.id} objective={objective} />
           ))}
-        </tbody>
-      </table>
-    </Scroll>
+        </Table>
   );
 }
 

@@ -3,7 +3,7 @@ import type { VNode } from "preact";
 import { useSignal } from "@preact/signals";
 import type { AuditEntry, AuditPage } from "../../src/admin/contract.ts";
 import { count } from "../model/format.ts";
-import { Badge, Empty, PageHead, Panel, Reading, Scroll, Time, type Tone } from "../parts/small.tsx";
+import { Badge, Empty, PageHead, Paging, Panel, Reading, Table, Time, type Tone } from "../parts/small.tsx";
 import { useQuery } from "../state/query.ts";
 
 const PAGE = 50;
@@ -35,28 +35,7 @@ export function Audit(): VNode {
           {({ entries, next, dropped }) => (
             <>
               {entries.length === 0 ? <Empty>Nothing was written, as far as this looks.</Empty> : <Entries of={entries} />}
-              <div class="paging">
-                {cursors.value.length > 0 && (
-                  <button
-                    type="button"
-                    onClick={() => {
-                      cursors.value = cursors.value.slice(0, -1);
-                    }}
-                  >
-                    Newer
-                  </button>
-                )}
-                {next !== null && (
-                  <button
-                    type="button"
-                    onClick={() => {
-                      cursors.value = [...cursors.value, next];
-                    }}
-                  >
-                    Older
-                  </button>
-                )}
-              </div>
+              <Paging cursors={cursors} next={next} back="Newer" on="Older" />
               {dropped > 0 && <p class="small quiet">{count(dropped)} older entries gave way.</p>}
             </>
           )}
@@ -97,20 +76,7 @@ const Filters = ({ set }: { readonly set: (name: string, value: string) => void 
 );
 
 const Entries = ({ of }: { readonly of: readonly AuditEntry[] }): VNode => (
-  <Scroll label="Entries of the audit">
-    <table>
-      <thead>
-        <tr>
-          <th scope="col">When</th>
-          <th scope="col">Who</th>
-          <th scope="col">Operation</th>
-          <th scope="col">On</th>
-          <th scope="col">Outcome</th>
-          <th scope="col">Before, after</th>
-          <th scope="col">From</th>
-        </tr>
-      </thead>
-      <tbody>
+  <Table label="Entries of the audit" columns={["When", "Who", "Operation", "On", "Outcome", "Before, after", "From"]}>
         {of.map((entry) => (
           <tr key={entry.entryId}>
             <th scope="row">
@@ -145,7 +111,5 @@ const Entries = ({ of }: { readonly of: readonly AuditEntry[] }): VNode => (
             </td>
           </tr>
         ))}
-      </tbody>
-    </table>
-  </Scroll>
+      </Table>
 );

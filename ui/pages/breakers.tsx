@@ -5,7 +5,7 @@ import { pathOf } from "../api.ts";
 import { count, duration } from "../model/format.ts";
 import { currentOf, OPENS_AT } from "../parts/breaker-glance.tsx";
 import { Hands } from "../parts/hands.tsx";
-import { Bar, BreakerBadge, Empty, PageHead, Panel, Reading, Scroll, Time } from "../parts/small.tsx";
+import { Bar, BreakerBadge, Empty, PageHead, Panel, Reading, Table, Time } from "../parts/small.tsx";
 import { latest } from "../state/live.ts";
 import { hrefOf } from "../state/place.ts";
 import { useQuery } from "../state/query.ts";
@@ -136,21 +136,7 @@ function Facts({ view }: { readonly view: BreakerView }): VNode {
 function History({ view }: { readonly view: BreakerView }): VNode {
   if (view.history.length === 0) return <Empty>It has never opened.</Empty>;
   return (
-    <Scroll label={`History of the breaker of ${view.origin}`}>
-      <table>
-        <thead>
-          <tr>
-            <th scope="col">When</th>
-            <th scope="col">Transition</th>
-            <th scope="col">Reason</th>
-            <th scope="col" class="number">
-              Evidence
-            </th>
-            <th scope="col">PoPs that saw it</th>
-            <th scope="col">By</th>
-          </tr>
-        </thead>
-        <tbody>
+    <Table label={`History of the breaker of ${view.origin}`} columns={["When", "Transition", "Reason", { number: "Evidence" }, "PoPs that saw it", "By"]}>
           {view.history.toReversed().map(({ atMs, from, to, reason, score, pops, epoch, by }) => (
             <tr key={`${epoch} ${atMs} ${to}`}>
               <th scope="row">
@@ -165,8 +151,6 @@ function History({ view }: { readonly view: BreakerView }): VNode {
               <td class="words">{by ?? "itself"}</td>
             </tr>
           ))}
-        </tbody>
-      </table>
-    </Scroll>
+        </Table>
   );
 }

@@ -6,7 +6,7 @@ import { call, pathOf } from "../api.ts";
 import { count, percent } from "../model/format.ts";
 import { type DiffLine, diffLines, folded } from "../model/diff.ts";
 import { Action, TextField, textOf } from "../parts/action.tsx";
-import { Badge, Empty, PageHead, Panel, Reading, Scroll, Time } from "../parts/small.tsx";
+import { ACTIONS, Badge, Empty, PageHead, Panel, Reading, Table, Time } from "../parts/small.tsx";
 import { useQuery } from "../state/query.ts";
 import { may } from "../state/session.ts";
 
@@ -62,21 +62,7 @@ function Versions({ history, compared, choose, refresh }: VersionsProps): VNode 
   const { versions, inForce, trial } = history;
   if (versions.length === 0) return <Empty>Nothing was applied yet: the bundle's config is in force.</Empty>;
   return (
-    <Scroll label="Versions of the config">
-      <table>
-        <thead>
-          <tr>
-            <th scope="col">Version</th>
-            <th scope="col">State</th>
-            <th scope="col">When</th>
-            <th scope="col">By</th>
-            <th scope="col">Why</th>
-            <th scope="col">
-              <span class="hidden-text">Actions</span>
-            </th>
-          </tr>
-        </thead>
-        <tbody>
+    <Table label="Versions of the config" columns={["Version", "State", "When", "By", "Why", ACTIONS]}>
           {versions.map((version, index) => (
             <tr key={version.number}>
               <th scope="row">{version.number}</th>
@@ -103,9 +89,7 @@ function Versions({ history, compared, choose, refresh }: VersionsProps): VNode 
               </td>
             </tr>
           ))}
-        </tbody>
-      </table>
-    </Scroll>
+        </Table>
   );
 }
 

@@ -11,7 +11,7 @@ import { Chart } from "../parts/chart.tsx";
 import { servedLines } from "../parts/lines.ts";
 import { MaintenancePanel } from "../parts/maintenance.tsx";
 import { type Range, RangeSwitch, Recorded, type Traffic } from "../parts/range.tsx";
-import { Empty, PageHead, Panel, Reading, Scroll } from "../parts/small.tsx";
+import { Empty, PageHead, Panel, Reading, Table } from "../parts/small.tsx";
 import { hrefOf } from "../state/place.ts";
 import { useQuery } from "../state/query.ts";
 
@@ -64,20 +64,7 @@ function ByRoute({
 }): VNode {
   if (routes.length === 0) return <Empty>The config has no routes.</Empty>;
   return (
-    <Scroll label="What answered, by route">
-      <table>
-        <thead>
-          <tr>
-            <th scope="col">Route</th>
-            <th scope="col">Origin</th>
-            <th scope="col" class="number">
-              Answers
-            </th>
-            <th scope="col">Served by</th>
-            <th scope="col">Also</th>
-          </tr>
-        </thead>
-        <tbody>
+    <Table label="What answered, by route" columns={["Route", "Origin", { number: "Answers" }, "Served by", "Also"]}>
           {routes.map(({ route, origin, path }) => {
             const outcomes = outcomesOf(points, (one) => one === route);
             return (
@@ -94,9 +81,7 @@ function ByRoute({
               </tr>
             );
           })}
-        </tbody>
-      </table>
-    </Scroll>
+        </Table>
   );
 }
 

@@ -16,7 +16,7 @@ import { Chart } from "../parts/chart.tsx";
 import { tenantLines } from "../parts/lines.ts";
 import { EndOverride, Override } from "../parts/override.tsx";
 import { type Range, RangeSwitch, Recorded, type Traffic } from "../parts/range.tsx";
-import { Badge, Bar, Empty, PageHead, Panel, Reading, Scroll, Time, type Tone } from "../parts/small.tsx";
+import { ACTIONS, Badge, Bar, Empty, PageHead, Panel, Reading, Table, Time, type Tone } from "../parts/small.tsx";
 import { hrefOf } from "../state/place.ts";
 import { useQuery } from "../state/query.ts";
 import { may, ownTenants } from "../state/session.ts";
@@ -124,27 +124,11 @@ function Limits({ tenant }: { readonly tenant: string }): VNode {
           limits.length === 0 ? (
             <Empty>Nothing limits it.</Empty>
           ) : (
-            <Scroll label={`Limits of ${tenant}`}>
-              <table>
-                <thead>
-                  <tr>
-                    <th scope="col">Limit</th>
-                    <th scope="col">In force</th>
-                    <th scope="col">Left</th>
-                    <th scope="col">Per</th>
-                    <th scope="col">Mode</th>
-                    <th scope="col">
-                      <span class="hidden-text">Actions</span>
-                    </th>
-                  </tr>
-                </thead>
-                <tbody>
+            <Table label={`Limits of ${tenant}`} columns={["Limit", "In force", "Left", "Per", "Mode", ACTIONS]}>
                   {limits.map((limit) => (
                     <LimitRow key={limit.limit} tenant={tenant} limit={limit} left={left} refresh={list.refresh} />
                   ))}
-                </tbody>
-              </table>
-            </Scroll>
+                </Table>
           )
         }
       </Reading>
@@ -222,20 +206,7 @@ const KEY_TONES: Readonly<Record<KeyView["state"], Tone>> = {
 function Keys({ keys }: { readonly keys: readonly KeyView[] }): VNode {
   if (keys.length === 0) return <Empty>It has no keys: make one with weir keys create.</Empty>;
   return (
-    <Scroll label="API keys">
-      <table>
-        <thead>
-          <tr>
-            <th scope="col">Key</th>
-            <th scope="col">Label</th>
-            <th scope="col">State</th>
-            <th scope="col">Scopes</th>
-            <th scope="col">Made</th>
-            <th scope="col">Last used</th>
-            <th scope="col">Expires</th>
-          </tr>
-        </thead>
-        <tbody>
+    <Table label="API keys" columns={["Key", "Label", "State", "Scopes", "Made", "Last used", "Expires"]}>
           {keys.map(({ keyId, label, state, scopes, createdAtMs, lastUsedAtMs, expiresAtMs }) => (
             <tr key={keyId}>
               <th scope="row">
@@ -257,8 +228,6 @@ function Keys({ keys }: { readonly keys: readonly KeyView[] }): VNode {
               </td>
             </tr>
           ))}
-        </tbody>
-      </table>
-    </Scroll>
+        </Table>
   );
 }

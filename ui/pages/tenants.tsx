@@ -7,7 +7,7 @@ import { tenantsOf } from "../model/traffic.ts";
 import { Chart } from "../parts/chart.tsx";
 import { throttledLines } from "../parts/lines.ts";
 import { type Range, RangeSwitch, Recorded, type Traffic } from "../parts/range.tsx";
-import { Badge, Empty, PageHead, Panel, Reading, Scroll } from "../parts/small.tsx";
+import { Badge, Empty, PageHead, Paging, Panel, Reading, Table } from "../parts/small.tsx";
 import { TenantTable } from "../parts/tenant-table.tsx";
 import { hrefOf } from "../state/place.ts";
 import { useQuery } from "../state/query.ts";
@@ -101,28 +101,7 @@ function Search(): VNode {
         {({ tenants, next }) => (
           <>
             {tenants.length === 0 ? <Empty>No tenant is called so.</Empty> : <Found tenants={tenants} />}
-            <div class="paging">
-              {cursors.value.length > 0 && (
-                <button
-                  type="button"
-                  onClick={() => {
-                    cursors.value = cursors.value.slice(0, -1);
-                  }}
-                >
-                  Back
-                </button>
-              )}
-              {next !== null && (
-                <button
-                  type="button"
-                  onClick={() => {
-                    cursors.value = [...cursors.value, next];
-                  }}
-                >
-                  More
-                </button>
-              )}
-            </div>
+            <Paging cursors={cursors} next={next} back="Back" on="More" />
           </>
         )}
       </Reading>
@@ -131,18 +110,7 @@ function Search(): VNode {
 }
 
 const Found = ({ tenants }: Pick<TenantList, "tenants">): VNode => (
-  <Scroll label="Tenants found">
-    <table>
-      <thead>
-        <tr>
-          <th scope="col">Tenant</th>
-          <th scope="col">Label</th>
-          <th scope="col">Plan</th>
-          <th scope="col">From</th>
-          <th scope="col">State</th>
-        </tr>
-      </thead>
-      <tbody>
+  <Table label="Tenants found" columns={["Tenant", "Label", "Plan", "From", "State"]}>
         {tenants.map(({ tenant, label, plan, source, suspended }) => (
           <tr key={tenant}>
             <th scope="row">
@@ -154,7 +122,5 @@ const Found = ({ tenants }: Pick<TenantList, "tenants">): VNode => (
             <td>{suspended === null ? <Badge tone="ok">served</Badge> : <Badge tone="bad">suspended</Badge>}</td>
           </tr>
         ))}
-      </tbody>
-    </table>
-  </Scroll>
+      </Table>
 );

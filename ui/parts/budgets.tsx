@@ -1,7 +1,7 @@
 import type { VNode } from "preact";
 import type { ObjectiveView } from "../../src/admin/contract.ts";
 import { duration, percent, rate } from "../model/format.ts";
-import { Badge, Bar, Empty, Scroll } from "./small.tsx";
+import { Badge, Bar, Empty, Table } from "./small.tsx";
 
 export const subjectOf = ({ origin, route, kind, withinMs }: ObjectiveView): string => {
   const what = kind === "latency" && withinMs !== null ? `within ${duration(withinMs)}` : kind.replaceAll("-", " ");
@@ -16,53 +16,39 @@ export function BudgetGlance({ objectives }: { readonly objectives: readonly Obj
   if (objectives.length === 0)
     return <Empty>No objectives are known: the config has none, or no traffic has told of them yet.</Empty>;
   return (
-    <Scroll label="Error budgets">
-      <table>
-        <thead>
-          <tr>
-            <th scope="col">Objective</th>
-            <th scope="col" class="number">
-              Target
+    <Table
+      label="Error budgets"
+      columns={["Objective", { number: "Target" }, "Budget left", { number: "Burn, 1 h" }, "State"]}
+    >
+      {objectives.map((objective) => {
+        const { id, targetRatio, windowMs, budgetLeftRatio, burn } = objective;
+        const burning = burn.find((window) => window.burning);
+        return (
+          <tr key={id}>
+            <th scope="row">
+              {id} <span class="quiet small">{subjectOf(objective)}</span>
             </th>
-            <th scope="col">Budget left</th>
-            <th scope="col" class="number">
-              Burn, 1 h
-            </th>
-            <th scope="col">State</th>
+            <td class="number">
+              {percent(targetRatio, 3)} <span class="quiet small">{duration(windowMs)}</span>
+            </td>
+            <td>
+              <Bar
+                ratio={budgetLeftRatio}
+                label={leftInWords(objective)}
+                tone={budgetLeftRatio < 0.1 ? "bad" : budgetLeftRatio < 0.5 ? "warn" : "ok"}
+              />
+            </td>
+            <td class="number">{rate(burn[0]?.longBurnRate ?? 0)}×</td>
+            <td>
+              {burning === undefined ? (
+                <Badge tone="ok">holds</Badge>
+              ) : (
+                <Badge tone={burning.severity === "page" ? "bad" : "warn"}>burning, {burning.severity}</Badge>
+              )}
+            </td>
           </tr>
-        </thead>
-        <tbody>
-          {objectives.map((objective) => {
-            const { id, targetRatio, windowMs, budgetLeftRatio, burn } = objective;
-            const burning = burn.find((window) => window.burning);
-            return (
-              <tr key={id}>
-                <th scope="row">
-                  {id} <span class="quiet small">{subjectOf(objective)}</span>
-                </th>
-                <td class="number">
-                  {percent(targetRatio, 3)} <span class="quiet small">{duration(windowMs)}</span>
-                </td>
-                <td>
-                  <Bar
-                    ratio={budgetLeftRatio}
-                    label={leftInWords(objective)}
-                    tone={budgetLeftRatio < 0.1 ? "bad" : budgetLeftRatio < 0.5 ? "warn" : "ok"}
-                  />
-                </td>
-                <td class="number">{rate(burn[0]?.longBurnRate ?? 0)}×</td>
-                <td>
-                  {burning === undefined ? (
-                    <Badge tone="ok">holds</Badge>
-                  ) : (
-                    <Badge tone={burning.severity === "page" ? "bad" : "warn"}>burning, {burning.severity}</Badge>
-                  )}
-                </td>
-              </tr>
-            );
-          })}
-        </tbody>
-      </table>
-    </Scroll>
+        );
+      })}
+    </Table>
   );
 }

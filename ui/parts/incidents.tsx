@@ -2,7 +2,7 @@ import type { VNode } from "preact";
 import type { IncidentView, ObjectivesReply } from "../../src/admin/contract.ts";
 import { duration } from "../model/format.ts";
 import { hrefOf } from "../state/place.ts";
-import { Badge, Empty, Scroll, Time } from "./small.tsx";
+import { Badge, Empty, Table, Time } from "./small.tsx";
 
 /** Outages by the breakers' history, and what they took on the mean. */
 export function Incidents({ incidents, means }: Pick<ObjectivesReply, "incidents" | "means">): VNode {
@@ -19,32 +19,22 @@ export function Incidents({ incidents, means }: Pick<ObjectivesReply, "incidents
             .join("; ")}
         </p>
       )}
-      <Scroll label="Outages">
-        <table>
-          <thead>
-            <tr>
-              <th scope="col">Began</th>
-              <th scope="col">Origin</th>
-              <th scope="col">Where</th>
-              <th scope="col" class="number">
-                Detected after
-              </th>
-              <th scope="col" class="number">
-                Told after
-              </th>
-              <th scope="col" class="number">
-                Over after
-              </th>
-              <th scope="col">Reason</th>
-            </tr>
-          </thead>
-          <tbody>
-            {incidents.map((incident) => (
-              <Row key={`${incident.origin} ${incident.pop} ${incident.beganAtMs}`} incident={incident} />
-            ))}
-          </tbody>
-        </table>
-      </Scroll>
+      <Table
+        label="Outages"
+        columns={[
+          "Began",
+          "Origin",
+          "Where",
+          { number: "Detected after" },
+          { number: "Told after" },
+          { number: "Over after" },
+          "Reason",
+        ]}
+      >
+        {incidents.map((incident) => (
+          <Row key={`${incident.origin} ${incident.pop} ${incident.beganAtMs}`} incident={incident} />
+        ))}
+      </Table>
     </>
   );
 }

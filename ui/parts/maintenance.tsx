@@ -5,7 +5,7 @@ import { call, pathOf } from "../api.ts";
 import { useQuery } from "../state/query.ts";
 import { may } from "../state/session.ts";
 import { Action, numberOf, ReasonField, SelectField, SpanField, textOf } from "./action.tsx";
-import { Badge, Empty, Panel, Reading, Scroll, Time } from "./small.tsx";
+import { ACTIONS, Badge, Empty, Panel, Reading, Table, Time } from "./small.tsx";
 
 export function MaintenancePanel({ pages }: { readonly pages: PagesReply | undefined }): VNode {
   const list = useQuery<MaintenanceList>("/maintenance", 10_000);
@@ -21,28 +21,11 @@ export function MaintenancePanel({ pages }: { readonly pages: PagesReply | undef
             {maintenance.length === 0 ? (
               <Empty>Nothing is out of service by hand.</Empty>
             ) : (
-              <Scroll label="Maintenance">
-                <table>
-                  <thead>
-                    <tr>
-                      <th scope="col">What</th>
-                      <th scope="col">State</th>
-                      <th scope="col">From</th>
-                      <th scope="col">Until</th>
-                      <th scope="col">Reason</th>
-                      <th scope="col">By</th>
-                      <th scope="col">
-                        <span class="hidden-text">Actions</span>
-                      </th>
-                    </tr>
-                  </thead>
-                  <tbody>
-                    {maintenance.map((one) => (
-                      <Row key={`${one.scope} ${one.id}`} one={one} after={list.refresh} />
-                    ))}
-                  </tbody>
-                </table>
-              </Scroll>
+              <Table label="Maintenance" columns={["What", "State", "From", "Until", "Reason", "By", ACTIONS]}>
+                {maintenance.map((one) => (
+                  <Row key={`${one.scope} ${one.id}`} one={one} after={list.refresh} />
+                ))}
+              </Table>
             )}
           </>
         )}

@@ -1,4 +1,5 @@
 /** The small parts of every page. */
+import type { Signal } from "@preact/signals";
 import type { ComponentChildren, VNode } from "preact";
 import { useId } from "preact/hooks";
 import type { Refused } from "../api.ts";
@@ -121,6 +122,79 @@ export const Scroll = ({ label, children }: Around & { readonly label: string })
   // oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- else no keyboard could scroll it
   <div class="scroll" role="region" aria-label={`Table: ${label}`} tabIndex={0}>
     {children}
+  </div>
+);
+
+/** Of figures, their name; else what stands in its place. */
+type Column = string | { readonly number: string } | { readonly unseen: string };
+
+/** The column of buttons: named for those who hear the table. */
+export const ACTIONS: Column = { unseen: "Actions" };
+
+interface TableProps extends Around {
+  readonly label: string;
+  readonly columns: readonly Column[];
+}
+
+/** `children`: its rows. */
+export const Table = ({ label, columns, children }: TableProps): VNode => (
+  <Scroll label={label}>
+    <table>
+      <thead>
+        <tr>{columns.map(headOf)}</tr>
+      </thead>
+      <tbody>{children}</tbody>
+    </table>
+  </Scroll>
+);
+
+function headOf(column: Column): VNode {
+  if (typeof column === "string") return <th scope="col">{column}</th>;
+  if ("number" in column) {
+    return (
+      <th scope="col" class="number">
+        {column.number}
+      </th>
+    );
+  }
+  return (
+    <th scope="col">
+      <span class="hidden-text">{column.unseen}</span>
+    </th>
+  );
+}
+
+interface PagingProps {
+  /** Of the pages before the one that is shown, and of that one; the first page has none. */
+  readonly cursors: Signal<readonly string[]>;
+  readonly next: string | null;
+  readonly back: string;
+  readonly on: string;
+}
+
+/** Page by page through a list. */
+export const Paging = ({ cursors, next, back, on }: PagingProps): VNode => (
+  <div class="paging">
+    {cursors.value.length > 0 && (
+      <button
+        type="button"
+        onClick={() => {
+          cursors.value = cursors.value.slice(0, -1);
+        }}
+      >
+        {back}
+      </button>
+    )}
+    {next !== null && (
+      <button
+        type="button"
+        onClick={() => {
+          cursors.value = [...cursors.value, next];
+        }}
+      >
+        {on}
+      </button>
+    )}
   </div>
 );
 
