@@ -6,7 +6,8 @@
 import type { AlertKind, AlertSettings, Severity, Silence } from "../policy/alerting/types.ts";
 import type { Transition } from "../policy/breaker/state-machine.ts";
 import type { BurnWindow, Incident, Objective } from "../policy/objectives/types.ts";
-import type { Outcome } from "./metrics.ts";
+import type { OriginDemand, RecordedTenant } from "../policy/sizing/types.ts";
+import type { Outcome, RouteCounts, TenantCounts } from "../policy/telemetry/counts.ts";
 
 export type { Incident, Silence };
 
@@ -46,20 +47,11 @@ export interface SeriesPoint {
   readonly tenants: Readonly<Record<string, TenantPoint>>;
 }
 
-export interface RoutePoint {
+export interface RoutePoint extends Pick<RouteCounts, "buckets" | "goodBuckets" | "durationSecondsSum"> {
   readonly outcomes: Readonly<Partial<Record<Outcome, number>>>;
-  /** By LATENCY_BOUNDS_SECONDS, the last +Inf; not cumulative. Of all outcomes, and of the good ones. */
-  readonly buckets: readonly number[];
-  readonly goodBuckets: readonly number[];
-  readonly durationSecondsSum: number;
 }
 
-export interface TenantPoint {
-  readonly admitted: number;
-  readonly throttled: number;
-  /** Would have been throttled by a limit in shadow. */
-  readonly shadowed: number;
-}
+export type TenantPoint = Pick<TenantCounts, "admitted" | "throttled" | "shadowed">;
 
 export interface BurnStatus {
   readonly longMs: number;
@@ -112,34 +104,12 @@ export interface DeliveryView {
   readonly alerts: readonly string[];
 }
 
-/** For `weir size`: what was asked, second by second, within some hours. */
+/** For `weir size`: what was asked within some hours. Quantiles are bounds of a histogram. */
 export interface DemandReport {
   readonly fromMs: number;
   readonly toMs: number;
-  readonly tenants: readonly TenantDemand[];
+  readonly tenants: readonly RecordedTenant[];
   readonly origins: readonly OriginDemand[];
-}
-
-/** Rates are tokens a second, over ten seconds; `peak` the most within one second. Quantiles of the histogram's bounds. */
-export interface TenantDemand {
-  readonly tenant: string;
-  readonly p50: number;
-  readonly p95: number;
-  readonly p99: number;
-  readonly peakTokens: number;
-  readonly admitted: number;
-  readonly throttled: number;
-  readonly meanSeconds: number;
-}
-
-export interface OriginDemand {
-  readonly origin: string;
-  readonly p50: number;
-  readonly p95: number;
-  readonly p99: number;
-  /** Calls at once, by Little's law: arrivals a second times mean duration, at p99. */
-  readonly concurrencyP99: number;
-  readonly meanSeconds: number;
 }
 
 export interface MonitorProtocol {

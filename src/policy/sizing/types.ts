@@ -14,14 +14,18 @@ export interface RecordedTenant {
   readonly meanSeconds: number;
 }
 
-export interface RecordedOrigin {
+/** Requests a second, over ten seconds each. */
+export interface OriginDemand {
   readonly origin: string;
   readonly p50: number;
   readonly p95: number;
   readonly p99: number;
-  /** At once. */
+  /** Calls at once, by Little's law: arrivals a second times mean duration, at p99. */
   readonly concurrencyP99: number;
   readonly meanSeconds: number;
+}
+
+export interface RecordedOrigin extends OriginDemand {
   /** Since counting began: calls that its bulkhead did not make, requests, and those that it or what is stored answered. */
   readonly shed: number;
   readonly requests: number;
