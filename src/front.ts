@@ -47,8 +47,9 @@ function answerAt(
   env: Env,
   context: ExecutionContext,
 ): Response | Promise<Response> {
+  const { url } = request;
   const answer = (): Response | Promise<Response> =>
-    isAdminRequest(request.url, env) ? admin.handle(request, env, context) : handle(edge, request, env, context);
+    isAdminRequest(url, env) ? admin.handle(request, env, context) : handle(edge, request, env, context, url);
   const starting = edge.config.beforeRequest(env, context);
   return starting === undefined ? answer() : starting.then(answer);
 }

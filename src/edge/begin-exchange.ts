@@ -11,13 +11,16 @@ export function beginExchange(
   request: Request,
   env: Env,
   context: Pick<ExecutionContext, "waitUntil">,
+  rawUrl = request.url,
 ): Exchange {
-  return new Begun(edge, request, env, context);
+  return new Begun(edge, request, env, context, rawUrl);
 }
 
 /** A class, because an object literal with an accessor is made much more slowly; one is made for every request. */
 class Begun implements Exchange {
   readonly request: Exchange["request"];
+  readonly inbound: Exchange["inbound"];
+  readonly rawUrl: Exchange["rawUrl"];
   readonly env: Exchange["env"];
   readonly waitUntil: Exchange["waitUntil"];
   tables: Exchange["tables"];
@@ -55,9 +58,11 @@ class Begun implements Exchange {
   #headers: Headers | undefined = undefined;
   #clientIp: string | undefined = undefined;
 
-  constructor(edge: Site, request: Request, env: Env, context: Pick<ExecutionContext, "waitUntil">) {
+  constructor(edge: Site, request: Request, env: Env, context: Pick<ExecutionContext, "waitUntil">, rawUrl: string) {
     this.#edge = edge;
     this.request = request;
+    this.inbound = request.headers;
+    this.rawUrl = rawUrl;
     this.env = env;
     this.waitUntil = (work): void => {
       context.waitUntil(work);
@@ -70,7 +75,7 @@ class Begun implements Exchange {
   }
 
   get clientIp(): string {
-    return (this.#clientIp ??= this.request.headers.get("cf-connecting-ip") ?? "");
+    return (this.#clientIp ??= this.inbound.get("cf-connecting-ip") ?? "");
   }
 
   set clientIp(clientIp: string) {

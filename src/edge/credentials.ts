@@ -5,6 +5,7 @@
 import { LRUCache } from "lru-cache";
 import { importKeySecret, type KeySecret, partitionKeyOf, verifyApiKey } from "../platform/api-key.ts";
 import { parseScopes, type Scopes } from "../policy/identity/scopes.ts";
+import { tenantCoordinator } from "../protocol/tenant.ts";
 import { tableSize } from "./table-size.ts";
 import type { KeyUse } from "./lessees/tenant-lessee.ts";
 
@@ -14,6 +15,7 @@ const MAX_PARTITION_KEYS = 10_000;
 
 export interface VerifiedKey extends KeyUse {
   readonly tenantId: string;
+  readonly coordinatorName: string;
   readonly keyId: string;
   readonly partitionKey: string;
   /** Infinity: never by itself. */
@@ -46,6 +48,7 @@ export class Credentials {
     const { tenantId, keyId, expiresAtMs = Number.POSITIVE_INFINITY, scopes } = claims;
     const key: VerifiedKey = {
       tenantId,
+      coordinatorName: tenantCoordinator(tenantId),
       keyId,
       partitionKey: await partitionKeyOf(imported, `${tenantId}|${keyId}`),
       expiresAtMs,

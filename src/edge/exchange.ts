@@ -50,6 +50,10 @@ export interface AdmissionRecord {
 
 export interface Exchange {
   readonly request: Request;
+  /** Of `request`, as received: each look at them there asks the runtime. */
+  readonly inbound: Headers;
+  /** Likewise; for `ingress` alone. */
+  readonly rawUrl: string;
   readonly env: Env;
   /** Keeps work alive after the response. */
   readonly waitUntil: (work: Promise<unknown>) => void;

@@ -9,11 +9,10 @@ import type { Env } from "../platform/bindings.ts";
 import { canSpendLocally, type LocalShare, newLocalShare, spendLocally } from "../policy/limits/fail-local.ts";
 import { chargeShadow, newOwed, type Waiter } from "../policy/limits/call-queue.ts";
 import { costOf, type Holding, noteDemand, occupySlots, releaseSlots, spend, stock } from "../policy/limits/lessee.ts";
-import { capacityMicro, refillPerSecond } from "../policy/limits/partition.ts";
-import { type LimitSpec, MICRO_TOKENS_PER_TOKEN } from "../policy/limits/types.ts";
 import type { TenantRecord } from "../protocol/tenant.ts";
 import { type ChargeSet, NOTHING_CHARGED } from "./lessees/charge-set.ts";
 import { Charged } from "./lessees/charged.ts";
+import { type LimitReading, readingsOf } from "./lessees/readings.ts";
 import { tableSize } from "./table-size.ts";
 import { type CallSite, type KeyUse, type LesseeStats, TenantLessee } from "./lessees/tenant-lessee.ts";
 
@@ -57,18 +56,6 @@ export type Admission =
       readonly retryAfterMs: number;
       readonly violated: readonly LimitConfig[];
     };
-
-/** For the RateLimit fields. */
-export interface LimitReading {
-  readonly limit: LimitConfig;
-  /** Of the spec in force: an override may differ from the limit. */
-  readonly quotaTokens: number;
-  readonly windowSeconds: number;
-  readonly remainingTokens: number;
-  /** Undefined for slots: nobody knows when one is free. */
-  readonly resetSeconds: number | undefined;
-  readonly overridden: boolean;
-}
 
 export interface LesseesOptions {
   readonly edgeId: string;
@@ -134,26 +121,9 @@ export class Lessees {
     return this.#tenants.peek(coordinatorName)?.recordAtMs ?? 0;
   }
 
-  /** No call; what this isolate last heard. */
+  /** Of a request that nothing was charged for. */
   describe(x: AdmitRequest): readonly LimitReading[] {
-    const charge = chargeOf(this.#lessee(x.coordinatorName), x);
-    return charge.enforced.map((holding, index): LimitReading => {
-      const limit = charge.enforcedLimits[index];
-      if (limit === undefined) throw new TypeError("charge set out of step");
-      const { quotaTokens, windowSeconds } =
-        holding.override === undefined ? limit : { ...limit, ...quotaOf(holding.override) };
-      const refused = x.nowMs < holding.askAgainAtMs && stock(holding, x.nowMs) < costOf(holding, x.costMicro);
-      const known = stock(holding, x.nowMs) + holding.freeMicro;
-      const resetAtMs = refused ? holding.retryAtMs : holding.resetAtMs;
-      return {
-        limit,
-        quotaTokens,
-        windowSeconds,
-        overridden: holding.override !== undefined,
-        remainingTokens: refused ? 0 : Math.min(quotaTokens, Math.floor(known / MICRO_TOKENS_PER_TOKEN)),
-        resetSeconds: holding.spec.kind === "slots" ? undefined : Math.max(0, Math.ceil((resetAtMs - x.nowMs) / 1_000)),
-      };
-    });
+    return readingsOf(chargeOf(this.#lessee(x.coordinatorName), x), x.costMicro, x.nowMs);
   }
 
   #lessee(coordinatorName: string): TenantLessee {
@@ -270,14 +240,6 @@ export class Lessees {
 
 function chargeOf(lessee: TenantLessee, x: AdmitRequest): ChargeSet {
   return x.chargeNothing === true ? NOTHING_CHARGED : lessee.chargeSet(x.tenantLimits, x.routeLimits, x.principal);
-}
-
-/** What `RateLimit-Policy` says of a spec that is not the configured one. */
-function quotaOf(spec: LimitSpec): { readonly quotaTokens: number; readonly windowSeconds?: number } {
-  const quotaTokens = Math.floor(capacityMicro(spec) / MICRO_TOKENS_PER_TOKEN);
-  // A quota's window is its period, which an override does not change.
-  if (spec.kind !== "bucket") return { quotaTokens };
-  return { quotaTokens, windowSeconds: Math.max(1, Math.round(capacityMicro(spec) / refillPerSecond(spec))) };
 }
 
 function limited(charge: ChargeSet, costMicro: number, nowMs: number): Admission {

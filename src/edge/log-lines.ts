@@ -94,9 +94,8 @@ export class LogLines {
   }
 
   /** As it went to the origin, or would have gone. */
-  #traceparentOf({ request, requestId }: Exchange): string {
-    const inbound = acceptTraceparent(request.headers.get("traceparent"));
-    return inbound ?? traceparentOf(this.#site.traceIdOf(requestId), requestId);
+  #traceparentOf({ inbound, requestId }: Exchange): string {
+    return acceptTraceparent(inbound.get("traceparent")) ?? traceparentOf(this.#site.traceIdOf(requestId), requestId);
   }
 }
 

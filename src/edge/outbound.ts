@@ -6,8 +6,7 @@ import type { Edge } from "./edge.ts";
 import type { Exchange } from "./exchange.ts";
 
 export function outboundHeaders(edge: Pick<Edge, "traceIdOf">, x: Omit<Exchange, "headers">): Headers {
-  const { request, requestId, consumedHeaders } = x;
-  const inbound = request.headers;
+  const { request, inbound, requestId, consumedHeaders } = x;
   // The site is in the key of what is stored: the origin is told no other host or scheme than that, and no port.
   const [protocol = "", host = ""] = x.url?.site.split("://") ?? [];
   const headers = cleanRequestHeaders(inbound, { clientIp: x.clientIp, protocol, host });
@@ -41,8 +40,8 @@ export const fieldsOf =
     isDefined(name) &&
     isPassedOn(name) &&
     !x.consumedHeaders.includes(name) &&
-    namesNothing(x.request.headers.get("connection"))
-      ? x.request.headers.get(name)
+    namesNothing(x.inbound.get("connection"))
+      ? x.inbound.get(name)
       : x.headers.get(name);
 
 /** `Connection` can take any field away. */
@@ -50,4 +49,4 @@ const namesNothing = (connection: string | null): boolean =>
   connection === null || connection === "keep-alive" || connection === "close";
 
 /** The request came with `Weir-Attempt`: another layer retries, so this one does not. */
-export const isAttempt = ({ request }: Exchange): boolean => request.headers.has("weir-attempt");
+export const isAttempt = ({ inbound }: Exchange): boolean => inbound.has("weir-attempt");

@@ -41,14 +41,15 @@ export const STAGES: readonly Stage[] = [
   degrade,
 ];
 
-/** A promise only where a stage waits for something: a hit is answered within its turn. */
+/** A promise only where a stage waits for something: a hit is answered within its turn. `url`: of the request. */
 export function handle(
   edge: Edge,
   request: Request,
   env: Env,
   context: ExecutionContext,
+  url = request.url,
 ): Response | Promise<Response> {
-  return passThrough(STAGES, edge, beginExchange(edge, request, env, context));
+  return passThrough(STAGES, edge, beginExchange(edge, request, env, context, url));
 }
 
 /** These stages, and what must always happen behind them. */
@@ -95,5 +96,4 @@ function answerBroken(edge: Edge, x: Exchange, error: unknown): Response {
   return plainAnswer(x);
 }
 
-const plainAnswer = ({ requestId, request }: Exchange): Response =>
-  lastResort(requestId, request.headers.get("accept"));
+const plainAnswer = ({ requestId, inbound }: Exchange): Response => lastResort(requestId, inbound.get("accept"));

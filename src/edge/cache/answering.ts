@@ -31,7 +31,7 @@ export function hit(
   cacheStatus: string,
 ): Answer | Promise<Answer | undefined> {
   const { body } = entry;
-  if (!(body instanceof ArrayBuffer) || entry.status !== 200 || x.method !== "GET" || asksForLess(x.request.headers)) {
+  if (!(body instanceof ArrayBuffer) || entry.status !== 200 || x.method !== "GET" || asksForLess(x.inbound)) {
     return answerFrom(edge, x, entry, nowMs, cacheStatus);
   }
   x.cacheStatus = cacheStatus;
@@ -91,14 +91,14 @@ export function forClient(
 ): Response {
   const bodyless = x.method === "HEAD" || status === 204;
   if (status !== 200) return new Response(dropped(x, body, bodyless), { status, headers });
-  const asked = reader(x.request.headers);
+  const asked = reader(x.inbound);
   const stored = reader(headers);
   if (isNotModified(asked, stored, nowMs)) {
     for (const name of ["content-length", "content-type", "content-encoding"]) headers.delete(name);
     return new Response(dropped(x, body, true), { status: 304, headers });
   }
   if (bodyless) return new Response(dropped(x, body, true), { status, headers });
-  const range = x.request.headers.has("range") ? judgeRange(asked, stored, bytes) : undefined;
+  const range = x.inbound.has("range") ? judgeRange(asked, stored, bytes) : undefined;
   if (range?.kind === "unsatisfiable") {
     headers.set("content-range", `bytes */${bytes}`);
     return new Response(dropped(x, body, true), { status: 416, headers });

@@ -132,7 +132,7 @@ function settingsOf(known: readonly Tables[], objectName: string): OriginSetting
 
 function explainCall(x: Exchange, call: OriginRequest): ExplainedCall {
   const { origin, method, path, query, headers, clientGone } = call;
-  const inbound = x.request.headers;
+  const { inbound } = x;
   return {
     origin: origin.id,
     role: clientGone === undefined ? "refresh" : origin === x.route?.failover ? "failover" : "origin",

@@ -102,7 +102,7 @@ function explainRoute(seen: Seen): Decided {
 function explainIdentity(seen: Seen): Decided {
   const { x, wanted } = seen;
   const { identity } = x.tables;
-  const index = identity.findIndex((candidate) => hasCredential(x.request.headers, candidate));
+  const index = identity.findIndex((candidate) => hasCredential(x.inbound, candidate));
   const rule = wanted.tenant === undefined ? identity[index] : undefined;
   const source = rule === undefined ? "identity" : `identity[${index}]`;
   const no = refused(seen, source);

@@ -25,7 +25,7 @@ export function hasTrustedHeader(headers: Headers, rule: ProxyRule): boolean {
 }
 
 export function identifyByProxy(edge: Edge, x: Exchange, rule: ProxyRule): StageAnswer {
-  const { headers } = x.request;
+  const { inbound: headers } = x;
   const secret = x.env.WEIR_PROXY_SECRET ?? "";
   if (secret.length < MIN_SECRET_LENGTH) return refuse(x, "proxy-secret-missing");
   if (!sameText(headers.get(rule.secretHeader) ?? "", secret)) return refuse(x, "invalid-key");

@@ -4,6 +4,7 @@
  */
 import { refund, releaseSlots, settleCost } from "../../policy/limits/lessee.ts";
 import type { ChargeSet } from "./charge-set.ts";
+import { type LimitReading, readingsOf } from "./readings.ts";
 import type { CallSite, TenantLessee } from "./tenant-lessee.ts";
 
 /** Slots in use are said to be so this often, however quiet the tenant is otherwise. */
@@ -31,6 +32,11 @@ export class Charged {
 
   get holdsSlots(): boolean {
     return this.#holdsSlots;
+  }
+
+  /** What is left of the limits it was held to. */
+  readings(nowMs: number): readonly LimitReading[] {
+    return readingsOf(this.#charge, this.#costMicro, nowMs);
   }
 
   isOverdue(nowMs: number): boolean {

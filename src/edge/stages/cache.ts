@@ -26,10 +26,9 @@ const PRECONDITIONS: readonly string[] = ["if-match", "if-unmodified-since"];
 const FOLLOW_RATIO = 0.4;
 
 export function cacheLookup(edge: Edge, x: Exchange): StageAnswer {
-  const { route, caller, url } = x;
+  const { inbound, route, caller, url } = x;
   const policy = route?.config.cache;
   if (route === undefined || policy === undefined || caller === undefined || url === undefined) return undefined;
-  const inbound = x.request.headers;
   const key = keyOf(route, caller, url);
   const reads = x.method === "GET" || x.method === "HEAD";
   // Who is let in during maintenance wants the origin itself; and what it says then is not for everybody.
@@ -170,7 +169,7 @@ function forwardOr504(edge: Edge, x: Exchange, context: CacheContext, route: Com
 const mayCollapse = (x: Exchange, { asked }: CacheContext): boolean =>
   x.method === "GET" &&
   x.maintenance === undefined &&
-  !x.request.headers.has("range") &&
+  !x.inbound.has("range") &&
   asked?.noCache !== true &&
   asked?.noStore !== true;
 

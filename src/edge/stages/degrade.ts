@@ -25,7 +25,7 @@ const CALLED: readonly OriginFailure["reason"][] = ["network", "timeout", "statu
 
 export async function degrade(edge: Edge, x: Exchange): Promise<Response> {
   const { route, failure } = x;
-  if (route === undefined || failure === undefined) return lastResort(x.requestId, x.request.headers.get("accept"));
+  if (route === undefined || failure === undefined) return lastResort(x.requestId, x.inbound.get("accept"));
   x.proxyError = PROXY_ERROR[failure.reason];
   edge.counters.countEvent(series("weir_origin_failures_total", { origin: route.origin.id, reason: failure.reason }));
   tellFollowers(edge, x, failure);
@@ -42,7 +42,7 @@ export async function degrade(edge: Edge, x: Exchange): Promise<Response> {
     if (answer !== failure.response) dropUnused(x, failure.response);
     return answer;
   }
-  return lastResort(x.requestId, x.request.headers.get("accept"));
+  return lastResort(x.requestId, x.inbound.get("accept"));
 }
 
 /** This request's ladder, with what is stored for it now. */

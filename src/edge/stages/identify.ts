@@ -7,7 +7,6 @@
 import ipaddr from "ipaddr.js";
 import type { CompiledIdentity } from "../../config/identity.ts";
 import type { CompiledTenant } from "../../config/tables.ts";
-import { tenantCoordinator } from "../../protocol/tenant.ts";
 import { mayUse } from "../../policy/identity/scopes.ts";
 import { hash32 } from "../../policy/kernel/hash.ts";
 import type { VerifiedKey } from "../credentials.ts";
@@ -50,17 +49,17 @@ export function hasCredential(headers: Headers, rule: CompiledIdentity): boolean
 function identifyBy(edge: Edge, x: Exchange, rule: CompiledIdentity): StageAnswer | "absent" {
   switch (rule.type) {
     case "apiKey": {
-      const presented = presentedText(x.request.headers, rule);
+      const presented = presentedText(x.inbound, rule);
       if (presented === undefined) return "absent";
       const known = edge.credentials.known(presented);
       return known === undefined ? verifyKey(edge, x, rule, presented) : acceptKey(edge, x, rule, known);
     }
     case "jwt": {
-      const presented = presentedText(x.request.headers, rule);
+      const presented = presentedText(x.inbound, rule);
       return presented === undefined ? "absent" : identifyByToken(edge, x, rule, presented);
     }
     case "trustedHeader":
-      return hasTrustedHeader(x.request.headers, rule) ? identifyByProxy(edge, x, rule) : "absent";
+      return hasTrustedHeader(x.inbound, rule) ? identifyByProxy(edge, x, rule) : "absent";
     case "anonymous":
       return identifyAnonymous(edge, x, rule);
   }
@@ -113,11 +112,11 @@ function acceptKeyOf(
   key: VerifiedKey,
   tenant: CompiledTenant,
 ): Response | undefined {
-  const { tenantId, keyId, partitionKey, scopes } = key;
+  const { coordinatorName, keyId, partitionKey, scopes } = key;
   x.consumedHeaders = rule.consumed;
   x.caller = {
     tenant,
-    coordinatorName: tenantCoordinator(tenantId),
+    coordinatorName,
     principal: keyId,
     keyId,
     keyUse: key,

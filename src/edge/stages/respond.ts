@@ -8,7 +8,7 @@ import { type ProxyError, proxyStatus, rateLimitMember, rateLimitPolicy } from "
 import type { CompiledRoute } from "../../config/tables.ts";
 import type { Edge } from "../edge.ts";
 import { type Answer, type Caller, type ChargeTerms, Draft, type Exchange, type Fields } from "../exchange.ts";
-import type { LimitReading } from "../lessees.ts";
+import type { LimitReading } from "../lessees/readings.ts";
 import { admitRequest } from "./admit.ts";
 
 export function respond(edge: Edge, x: Exchange, answer: Answer): Response {
@@ -61,7 +61,8 @@ export function setRetryAfter(x: Exchange, headers: Fields, resetSeconds: number
 
 /** Returns the latest reset among violated limits, in seconds. */
 function setRateLimit(edge: Edge, x: Exchange, headers: Fields, terms: ChargeTerms, caller: Caller): number {
-  const readings = edge.lessees.describe(admitRequest(edge, x, terms, caller));
+  const readings =
+    x.admission?.charged.readings(x.nowMs) ?? edge.lessees.describe(admitRequest(edge, x, terms, caller));
   if (readings.length === 0) return 0;
   const fields = x.tables.rateLimitFields;
   if (fields === "ietf" || fields === "both") setFields(edge, headers, readings, terms, caller);
