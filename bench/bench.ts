@@ -1,7 +1,8 @@
 /**
  * `npm run bench [-- --json --seconds N --rounds N]`: in one run, on the same runner and socket type, a bare
  * pass-through Worker, the gateway, the gateway on a cached route, a Worker that asks one Durable Object for each
- * request, and one that answers by itself; then the limiter alone, and what telemetry costs. Each has a runtime process of its own, so none inherits another's heap, and only one is under load at a time.
+ * request, and one that answers by itself; then the limiter alone, and what telemetry costs. Each has a runtime process
+ * of its own, so none inherits another's heap, and only one is under load at a time.
  * Rounds are interleaved; each figure is the median. Machines differ and are noisy: quote the ratios. Requests/s may be
  * compared where each runtime's process kept its one core busy (the share of it is shown): then they are bound by the
  * same thing, and neither by the origin nor by the load generator. CPU time for each request says the same of a machine
@@ -32,6 +33,8 @@ import { ANSWERS_ITSELF, OBJECT_PER_REQUEST, PASS_THROUGH } from "./rivals.ts";
 import { measureTelemetry, type TelemetryFigures, telemetryFails, telemetryReport } from "./telemetry.ts";
 
 const CONNECTIONS = 32;
+/** Of load before each round, not counted: what was compiled for the round before may have been dropped meanwhile. */
+const WARM_SECONDS = 2;
 const SECRETS = {
   WEIR_KEY_SECRET: "bench-key-secret-0123456789abcdefghij",
   WEIR_ADMIN_TOKEN: "bench-admin-token-0123456789abcdefghij",
@@ -112,8 +115,7 @@ async function startContenders(originUrl: string, config: Config, headers: Heade
   });
   const itself = await startRival(ANSWERS_ITSELF, originUrl, {});
   const gateway = await startGateway({ config, port: await freePorts(1), secrets: SECRETS });
-  const [gatewayUrl = ""] = gateway.urls;
-  const { pid } = gateway;
+  const cached = await startGateway({ config, port: await freePorts(1), secrets: SECRETS });
   const contender = (
     name: string,
     url: string,
@@ -128,8 +130,8 @@ async function startContenders(originUrl: string, config: Config, headers: Heade
   });
   return [
     contender("pass-through", `${passThrough.url}/x`, { headers: {}, pid: passThrough.pid, stop: passThrough.stop }),
-    contender("gateway", `${gatewayUrl}/x`, { headers, pid, stop: () => gateway.stop() }),
-    contender("gateway, cached", `${gatewayUrl}/cached/x`, { headers, pid, stop: async () => undefined }),
+    contender("gateway", `${gateway.urls[0]}/x`, { headers, pid: gateway.pid, stop: () => gateway.stop() }),
+    contender("gateway, cached", `${cached.urls[0]}/cached/x`, { headers, pid: cached.pid, stop: () => cached.stop() }),
     contender("object per request", `${perRequest.url}/x`, { headers: {}, pid: perRequest.pid, stop: perRequest.stop }),
     contender("answers by itself", `${itself.url}/x`, { headers: {}, pid: itself.pid, stop: itself.stop }),
   ];
@@ -157,10 +159,10 @@ async function main(): Promise<number> {
   const headers = { authorization: `Bearer ${key}` };
   const contenders = await startContenders(originUrl, config, headers);
   try {
-    for (const contender of contenders) await load(contender.url, contender.headers, 1, CONNECTIONS);
     for (let round = 0; round < rounds; round++) {
       for (const contender of contenders) {
         console.error(`round ${round + 1}/${rounds}: ${contender.name}`);
+        await load(contender.url, contender.headers, WARM_SECONDS, CONNECTIONS);
         const beganAt = processCpuMs(contender.pid);
         const result = await load(contender.url, contender.headers, seconds, CONNECTIONS);
         const endedAt = processCpuMs(contender.pid);
