@@ -98,7 +98,9 @@ export default defineConfig({
         test: {
           name: "workers",
           include: ["test/{coordinators,edge,hono}/**/*.test.ts", "test/attacks/*.test.ts"],
-          maxWorkers: 5,
+          maxWorkers: 6,
+          isolate: false,
+          setupFiles: "./test/support/after-each-file.ts",
           sequence: { groupOrder: 1 },
           testTimeout: 20_000,
         },

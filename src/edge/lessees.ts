@@ -70,6 +70,8 @@ export interface LesseesOptions {
 }
 
 export class Lessees {
+  /** A coordinator is waited for so long also where its limits say less. */
+  leastDeadlineMs = 0;
   readonly stats: LesseeStats = { calls: 0, failedCalls: 0, staleReplies: 0, waited: 0, failedOver: 0 };
   readonly #options: LesseesOptions;
   readonly #tenants: LRUCache<string, TenantLessee>;
@@ -171,7 +173,7 @@ export class Lessees {
         if (waiter.settled !== "no") return;
         lessee.noteUnreachable(this.#options.now());
         waiter.settle(undefined);
-      }, charge.deadlineMs);
+      }, Math.max(charge.deadlineMs, this.leastDeadlineMs));
       lessee.enqueue(waiter);
       lessee.ask(x, x.nowMs);
     }).finally(() => {

@@ -34,13 +34,13 @@ async function occupy(gateway: Gateway, slow: ReturnType<typeof slowOrigin>, ten
   return answers;
 }
 
-/** Slots wait 150 ms for their coordinator. A machine that stops for so long has its fail mode decide, which is not asked here. */
-const AGAIN = { retry: 2 };
-
 describe("an origin's concurrency", () => {
-  it("holds for the whole world: what is too much is shed with 503, Retry-After and Proxy-Status", AGAIN, async () => {
+  it("holds for the whole world: what is too much is shed with 503, Retry-After and Proxy-Status", async () => {
     const slow = slowOrigin();
-    const edges = [await Gateway.of(config({ concurrency: 4 })), await Gateway.of(config({ concurrency: 4 }))];
+    const edges = [
+      await Gateway.patient(config({ concurrency: 4 })),
+      await Gateway.patient(config({ concurrency: 4 })),
+    ];
     const key = await keyOf("vip");
     const answers = edges.flatMap((edge) => Array.from({ length: 5 }, () => edge.send(key)));
     await eventually(() => expect(slow.waiting()).toBe(4));
@@ -61,8 +61,8 @@ describe("an origin's concurrency", () => {
     });
   });
 
-  it("comes back when the call fails, and when a streamed body has been sent or dropped", AGAIN, async () => {
-    const gateway = await Gateway.of(config({ concurrency: 1, retry: { attempts: 1 } }));
+  it("comes back when the call fails, and when a streamed body has been sent or dropped", async () => {
+    const gateway = await Gateway.patient(config({ concurrency: 1, retry: { attempts: 1 } }));
     const key = await keyOf("vip");
     origin(() => {
       throw new Error("Network connection lost.");
@@ -97,7 +97,7 @@ describe("an origin's concurrency", () => {
 
   it("is shed low priority first, then normal", async () => {
     const slow = slowOrigin();
-    const gateway = await Gateway.of(config({ concurrency: 10 }));
+    const gateway = await Gateway.patient(config({ concurrency: 10 }));
     const answers = await occupy(gateway, slow, "vip", 7);
     // Low priority is shed from 70 %, normal from 90 %.
     expect((await gateway.send(await keyOf("trial"))).status).toBe(503);
@@ -112,7 +112,7 @@ describe("an origin's concurrency", () => {
 
   it("leaves room for others beside a tenant that takes more than its share", async () => {
     const slow = slowOrigin();
-    const gateway = await Gateway.of(config({ concurrency: 10 }));
+    const gateway = await Gateway.patient(config({ concurrency: 10 }));
     const answers = await occupy(gateway, slow, "other", 1);
     answers.push(...(await occupy(gateway, slow, "acme", 6)));
     // Of normal priority and over its share: as low.
@@ -124,7 +124,7 @@ describe("an origin's concurrency", () => {
 
   it("is left alone by what the cache answers and what a limit refuses", async () => {
     const slow = slowOrigin();
-    const gateway = await Gateway.of({
+    const gateway = await Gateway.patient({
       ...config({ concurrency: 1 }),
       plans: { open: { limits: { requests: { rate: "1/h", burst: 1 } } } },
       tenants: { acme: { plan: "open" } },
@@ -142,8 +142,8 @@ describe("a tenant's concurrency at an origin", () => {
   it("is the tenant's own limit: 429 for it, nothing for the others", async () => {
     const slow = slowOrigin();
     const edges = [
-      await Gateway.of(config({ concurrencyPerTenant: 2 })),
-      await Gateway.of(config({ concurrencyPerTenant: 2 })),
+      await Gateway.patient(config({ concurrencyPerTenant: 2 })),
+      await Gateway.patient(config({ concurrencyPerTenant: 2 })),
     ];
     const key = await keyOf("acme");
     const answers = edges.flatMap((edge) => Array.from({ length: 3 }, () => edge.send(key)));
