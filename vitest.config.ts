@@ -10,6 +10,9 @@ const path = (relative: string): string => fileURLToPath(new URL(relative, impor
 // wrangler.toml names it, and it must be there; what is in it is made by those who look at it.
 mkdirSync(path("./build/assets"), { recursive: true });
 
+// The command is started some hundred times; what Node compiled of it is kept from one time to the next.
+process.env["NODE_COMPILE_CACHE"] ??= path("./build/compile-cache");
+
 const insideWorkerd = (): ReturnType<typeof cloudflareTest> =>
   cloudflareTest({
     wrangler: { configPath: "./wrangler.toml" },
@@ -67,7 +70,7 @@ const exclude = process.env["WEIR_DRILL"] === "1" ? [] : DRILL_ONLY;
 
 /**
  * The projects run one after the other (`groupOrder`), each with as many files at once as it bears on the two cores of
- * the smallest machine: what computes two, what starts processes three, what mostly waits five, what measures one.
+ * the smallest machine: what computes two, what starts processes three, what mostly waits six, what measures one.
  */
 export default defineConfig({
   test: {
@@ -100,7 +103,7 @@ export default defineConfig({
           include: ["test/{coordinators,edge,hono}/**/*.test.ts", "test/attacks/*.test.ts"],
           maxWorkers: 6,
           isolate: false,
-          setupFiles: "./test/support/after-each-file.ts",
+          setupFiles: "./test/edge/after-each-file.ts",
           sequence: { groupOrder: 1 },
           testTimeout: 20_000,
         },
@@ -134,6 +137,7 @@ export default defineConfig({
           exclude,
           environment: "node",
           maxWorkers: 3,
+          isolate: false,
           sequence: { groupOrder: 2 },
           testTimeout: 120_000,
           hookTimeout: 60_000,

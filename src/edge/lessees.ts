@@ -169,11 +169,14 @@ export class Lessees {
         },
       };
       // Its own timer, in its own request: the leader of the call may be gone.
-      timer = setTimeout(() => {
-        if (waiter.settled !== "no") return;
-        lessee.noteUnreachable(this.#options.now());
-        waiter.settle(undefined);
-      }, Math.max(charge.deadlineMs, this.leastDeadlineMs));
+      timer = setTimeout(
+        () => {
+          if (waiter.settled !== "no") return;
+          lessee.noteUnreachable(this.#options.now());
+          waiter.settle(undefined);
+        },
+        Math.max(charge.deadlineMs, this.leastDeadlineMs),
+      );
       lessee.enqueue(waiter);
       lessee.ask(x, x.nowMs);
     }).finally(() => {

@@ -4,18 +4,18 @@
  */
 import { reset } from "cloudflare:test";
 import { afterAll, vi } from "vitest";
-import { Gateway } from "../edge/gateway.ts";
+import { Gateway } from "./gateway.ts";
 
 /** Some tests have work that never ends. */
 const LONGEST_MS = 2_000;
 
 afterAll(async () => {
-  let timer: ReturnType<typeof setTimeout> | undefined;
+  let timer: ReturnType<typeof setTimeout> | null = null;
   const late = new Promise((resolve) => {
     timer = setTimeout(resolve, LONGEST_MS);
   });
   await Promise.race([Gateway.allSettled(), late]);
-  clearTimeout(timer);
+  if (timer !== null) clearTimeout(timer);
   vi.useRealTimers();
   vi.unstubAllGlobals();
   await reset();
