@@ -35,6 +35,11 @@ import { measureTelemetry, type TelemetryFigures, telemetryFails, telemetryRepor
 const CONNECTIONS = 32;
 /** Of load before each round, not counted: what was compiled for the round before may have been dropped meanwhile. */
 const WARM_SECONDS = 2;
+/** What is asked of a contender, in requests/s of the pass-through. Said, and no failure: one run on a busy machine decides nothing. */
+const MARKS = new Map([
+  ["gateway", 0.6],
+  ["gateway, cached", 2.5],
+]);
 const SECRETS = {
   WEIR_KEY_SECRET: "bench-key-secret-0123456789abcdefghij",
   WEIR_ADMIN_TOKEN: "bench-admin-token-0123456789abcdefghij",
@@ -235,6 +240,10 @@ function report(contenders: readonly Contender[], options: Report): boolean {
       console.log(
         `${row.name.padEnd(20)} ${String(row.requestsPerSecond).padStart(7)} req/s  p50 ${row.p50Ms.toFixed(2)} ms  p99 ${row.p99Ms.toFixed(2)} ms  ${row.ratio.toFixed(2)} × pass-through  ${row.errors} errors${row.cpuMsPerRequest === undefined ? "" : `  ${row.cpuMsPerRequest} CPU ms per request, HTTP and objects with it, ${row.cores} of a core`}`,
       );
+    }
+    for (const [name, mark] of MARKS) {
+      const { ratio = Number.NaN } = rows.find((row) => row.name === name) ?? {};
+      console.log(`${name}: mark ${mark} × pass-through: ${ratio >= mark ? "held" : "missed"}`);
     }
     console.log(`\n${limiterReport(options.limiter, options.leaseCalls)}`);
     console.log(distinctUrlsReport(options.distinctUrls));

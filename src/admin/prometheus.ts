@@ -13,7 +13,7 @@ import type { CompiledOrigin, Tables } from "../config/tables.ts";
 import type { Env } from "../platform/bindings.ts";
 import { callCoordinator, withDeadline } from "../platform/coordinators.ts";
 import { LATENCY_BOUNDS_SECONDS } from "../policy/kernel/histogram.ts";
-import { OTHER } from "../policy/telemetry/counts.ts";
+import { OTHER } from "../policy/kernel/other.ts";
 import { type MetricsTotals, OUTCOMES, type RouteCounts, type TenantTotals } from "../protocol/metrics.ts";
 import type { AlertView, DeliveryView, ObjectiveStatus } from "../protocol/monitor.ts";
 import { originObjectName, type OriginStatus } from "../protocol/origin.ts";

@@ -6,7 +6,8 @@
  * Bounds: MAX_POINTS, as the platform takes from one invocation: the busiest routes, the most throttled and then the
  * busiest tenants, and one point for all the others. Lost with an isolate that is evicted: WRITE_EVERY_MS.
  */
-import { OTHER, type MetricsBatch, type RouteCounts, type TenantCounts } from "../policy/telemetry/counts.ts";
+import { OTHER } from "../policy/kernel/other.ts";
+import type { MetricsBatch, RouteCounts, TenantCounts } from "../policy/telemetry/counts.ts";
 import { countBatch, type Ledger, newLedger } from "../policy/telemetry/ledger.ts";
 import { addTenantCounts, newTenantCounts, tenantTotals } from "../policy/telemetry/tenant-ledger.ts";
 import { type Series, series } from "../protocol/series.ts";

@@ -7,9 +7,10 @@
  * batches. What is lost with an isolate that is evicted: what it had counted since its last flush that was received.
  */
 import { latencyBucket, newLatencyCounts } from "../policy/kernel/histogram.ts";
+import { OTHER } from "../policy/kernel/other.ts";
+import { OUTCOME_WORTH } from "../policy/objectives/events.ts";
 import {
   type MetricsBatch,
-  OTHER,
   type Outcome,
   OUTCOMES,
   type RouteCounts,
@@ -39,6 +40,8 @@ const MAX_EVENTS = 500;
 const OUTCOME_PLACES: Readonly<Record<string, number>> = Object.fromEntries(
   OUTCOMES.map((outcome, place) => [outcome, place]),
 );
+/** By place. */
+const IS_GOOD: readonly boolean[] = OUTCOMES.map((outcome) => OUTCOME_WORTH[outcome] === "good");
 
 interface RouteCounter {
   readonly outcomes: number[];
@@ -83,7 +86,7 @@ export class Counters {
     const counter = this.#routes.get(origin)?.get(route) ?? this.#newRoute(route, origin);
     const place = OUTCOME_PLACES[outcome] ?? 0;
     counter.outcomes[place] = (counter.outcomes[place] ?? 0) + 1;
-    const buckets = outcome === "origin" || outcome === "cache" ? counter.good : counter.others;
+    const buckets = IS_GOOD[place] === true ? counter.good : counter.others;
     const bucket = latencyBucket(durationMs);
     buckets[bucket] = (buckets[bucket] ?? 0) + 1;
     counter.durationMs += durationMs;

@@ -4,7 +4,8 @@
  * once it has lasted for as long again, and what grew while it was away is nobody's news.
  * Bounds: SLOTS slots, MOST_TENANTS each.
  */
-import { addTally, bounded, newTally, OTHER, type Tally, TENANT_PLACES } from "../../policy/recording/tally.ts";
+import { OTHER } from "../../policy/kernel/other.ts";
+import { addTally, bounded, newTally, type Tally, TENANT_PLACES } from "../../policy/recording/tally.ts";
 
 const SLOTS = 24;
 const MOST_TENANTS = 500;

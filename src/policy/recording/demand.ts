@@ -6,7 +6,8 @@
  * Bounds: `mostTenants` tenants, those who asked most; who falls out begins anew when it comes back.
  */
 import { addSample, addSpread, quantile, type Spread } from "./spread.ts";
-import { OTHER, type Tally, TENANT_PLACES } from "./tally.ts";
+import { OTHER } from "../kernel/other.ts";
+import { type Tally, TENANT_PLACES } from "./tally.ts";
 
 export const SAMPLE_MS = 10_000;
 

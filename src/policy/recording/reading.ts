@@ -9,7 +9,8 @@
  * rest again: nothing is new until it is above what it was. With another one it began anew: all of it is new.
  * Cost: O(routes + tenants), times their places.
  */
-import { addCounts, addRoute, addTenant, newTally, OTHER, routeKey, type Tally } from "./tally.ts";
+import { OTHER } from "../kernel/other.ts";
+import { addCounts, addRoute, addTenant, newTally, routeKey, type Tally } from "./tally.ts";
 
 export interface Counted {
   /** When this counter began to count: names it. */

@@ -2,9 +2,7 @@
  * What was counted within some time, of each route and tenant. Every number has its place in a list, so that to add, to
  * subtract and to store are one loop. Bounds are set by `bounded`, which loses nothing. Cost: O(routes × places).
  */
-
-/** Everybody, and every route, that is not told apart. */
-export const OTHER = "other";
+import { OTHER } from "../kernel/other.ts";
 
 export interface RouteTally {
   readonly route: string;

@@ -57,6 +57,3 @@ export interface MetricsBatch {
   /** What is rare: `name{label="value",...}` -> increase. */
   readonly events: Readonly<Record<string, number>>;
 }
-
-/** Everybody who is not told apart. */
-export const OTHER = "other";

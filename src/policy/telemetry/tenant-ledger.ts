@@ -8,7 +8,8 @@
  * is the most tokens in one second by the clock of this side, of the last 30 to 60 s; of batches that come late together
  * only the newest counts for it.
  */
-import { OTHER, type TenantCounts, type TenantTotals } from "./counts.ts";
+import { OTHER } from "../kernel/other.ts";
+import type { TenantCounts, TenantTotals } from "./counts.ts";
 import { halve, newSketch, restoreCounter, type Sketch, weigh } from "./space-saving.ts";
 
 export const MAX_ASKING = 1_000;

@@ -1,16 +1,9 @@
+import { OTHER } from "../../../src/policy/kernel/other.ts";
 import { describe, expect, it } from "vitest";
 import { seeded } from "../../../sim/kernel/random.ts";
 import { takeReading, type Reading } from "../../../src/policy/recording/reading.ts";
 import { addSample, quantile, type Spread } from "../../../src/policy/recording/spread.ts";
-import {
-  addRoute,
-  addTenant,
-  addTally,
-  bounded,
-  newTally,
-  OTHER,
-  type Tally,
-} from "../../../src/policy/recording/tally.ts";
+import { addRoute, addTenant, addTally, bounded, newTally, type Tally } from "../../../src/policy/recording/tally.ts";
 
 const sumOf = ({ routes, tenants }: Tally): readonly number[] => {
   const add = (all: Iterable<readonly number[]>): number =>

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { seeded } from "../../../sim/kernel/random.ts";
-import { OTHER, type TenantCounts, type TenantTotals } from "../../../src/policy/telemetry/counts.ts";
+import { OTHER } from "../../../src/policy/kernel/other.ts";
+import type { TenantCounts, TenantTotals } from "../../../src/policy/telemetry/counts.ts";
 import {
   countTenant,
   MAX_ASKING,
