@@ -50,7 +50,8 @@ describe("an origin that fails half of its calls", () => {
     );
     expect(retried).toBeGreaterThan(0);
     expect(arrived.length / first).toBeLessThanOrEqual(MOST_AMPLIFICATION);
-    expect(answered / outcomes.length).toBeGreaterThan(0.5);
+    // Of those that went out: where half fails, the breaker opens by chance, for seconds, in one of many minutes.
+    expect(answered / first).toBeGreaterThan(0.5);
   });
 
   it("never sees a POST without a key twice", async () => {
