@@ -41,15 +41,15 @@ export const STAGES: readonly Stage[] = [
   degrade,
 ];
 
-/** A promise only where a stage waits for something: a hit is answered within its turn. `url`: of the request. */
+/** A promise only where a stage waits for something: a hit is answered within its turn. `rawUrl`: of the request, for who has read it. */
 export function handle(
   edge: Edge,
   request: Request,
   env: Env,
   context: ExecutionContext,
-  url = request.url,
+  rawUrl?: string,
 ): Response | Promise<Response> {
-  return passThrough(STAGES, edge, beginExchange(edge, request, env, context, url));
+  return passThrough(STAGES, edge, beginExchange(edge, request, env, context, rawUrl));
 }
 
 /** These stages, and what must always happen behind them. */

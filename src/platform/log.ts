@@ -27,13 +27,13 @@ export function logError(fields: Readonly<Record<string, string>>): void {
 export function logLine(level: LogLevel, atMs: number, fields: LogFields): string {
   for (let most = MAX_TEXT; ; most = Math.floor(most / 2)) {
     const line = JSON.stringify({ time: new Date(atMs).toISOString(), level, ...cleaned(fields, most) });
-    if (most <= 1 || bytesOf(line) <= MAX_LINE_BYTES) return line;
+    if (most <= 1 || fits(line)) return line;
   }
 }
 
-/** Of UTF-8: at most three for each unit, so that short lines need not be encoded. */
-const bytesOf = (line: string): number =>
-  line.length * 3 <= MAX_LINE_BYTES ? line.length : new TextEncoder().encode(line).length;
+/** In UTF-8, which has at most three bytes for each unit: so short lines need not be encoded. */
+const fits = (line: string): boolean =>
+  line.length * 3 <= MAX_LINE_BYTES || new TextEncoder().encode(line).length <= MAX_LINE_BYTES;
 
 function cleaned(fields: LogFields, most: number): Record<string, unknown> {
   const clean: Record<string, unknown> = {};

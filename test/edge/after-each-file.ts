@@ -4,19 +4,17 @@
  */
 import { reset } from "cloudflare:test";
 import { afterAll, vi } from "vitest";
+import { DeadlineExceeded, withDeadline } from "../../src/platform/coordinators.ts";
 import { Gateway } from "./gateway.ts";
 
 /** Some tests have work that never ends. */
 const LONGEST_MS = 2_000;
 
 afterAll(async () => {
-  let timer: ReturnType<typeof setTimeout> | null = null;
-  const late = new Promise((resolve) => {
-    timer = setTimeout(resolve, LONGEST_MS);
-  });
-  await Promise.race([Gateway.allSettled(), late]);
-  if (timer !== null) clearTimeout(timer);
   vi.useRealTimers();
+  await withDeadline(Gateway.allSettled(), LONGEST_MS).catch((error: unknown) => {
+    if (!(error instanceof DeadlineExceeded)) throw error;
+  });
   vi.unstubAllGlobals();
   await reset();
 });

@@ -1,6 +1,6 @@
-import { OTHER } from "../../../src/policy/kernel/other.ts";
 import { describe, expect, it } from "vitest";
 import { seeded } from "../../../sim/kernel/random.ts";
+import { OTHER } from "../../../src/policy/kernel/other.ts";
 import { takeReading, type Reading } from "../../../src/policy/recording/reading.ts";
 import { addSample, quantile, type Spread } from "../../../src/policy/recording/spread.ts";
 import { addRoute, addTenant, addTally, bounded, newTally, type Tally } from "../../../src/policy/recording/tally.ts";
